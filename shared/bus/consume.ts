@@ -1,0 +1,102 @@
+import type { z } from "zod";
+import type { Contract, Events, Routes } from "#shared/contract/define.ts";
+import type { Logger } from "#shared/telemetry/log.ts";
+import type { Clock } from "#shared/process/clock.ts";
+import type { Bus } from "./connect.ts";
+import { durableName, EventMessage, stream } from "./events.ts";
+
+/** What a service does when it hears of an event; built by {@link on}. */
+export type Reaction = { consumed: string; handle(message: EventMessage): Promise<void> };
+
+/**
+ * Ties a handler to an event of another service. It may be called again with the same event: it stores a newer
+ * version, or wakes a reconcile, and dedupes in its own transaction where repeating would matter.
+ */
+export function on<R extends Routes, E extends Events, K extends keyof E & string>(
+  contract: Contract<R, E>,
+  event: K,
+  handle: (message: EventMessage<z.output<E[K]["data"]>>) => Promise<void>,
+): Reaction {
+  const definition = contract.events[event] as E[K];
+  return {
+    consumed: `${contract.service}.${event}`,
+    handle: (message) =>
+      handle({ ...message, data: definition.data.parse(message.data) as z.output<E[K]["data"]> }),
+  };
+}
+
+/** Pulls from the durable consumer of one reaction until stopped; survives the loss of server and stream. */
+export function consume(o: { bus: Bus; reaction: Reaction; clock: Clock; log: Logger; retryMs?: number }): {
+  stop(): Promise<void>;
+} {
+  const { bus, reaction, clock } = o;
+  const durable = durableName(bus.name, reaction.consumed);
+  const log = o.log.child({ consumer: durable });
+  const stopping = new AbortController();
+  let current: { stop(): void } | undefined;
+
+  const run = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        const consumer = await bus.nc.jetstream().consumers.get(stream, durable);
+        const messages = await consumer.consume({ max_messages: 64, expires: 5_000, idle_heartbeat: 1_000 });
+        current = messages;
+        const gone = watchForLoss(messages, log);
+        for await (const message of messages) {
+          if (stopping.signal.aborted) break;
+          await settle(message, reaction, log);
+        }
+        void gone;
+      } catch (err) {
+        log.debug({ err }, "the consumer is not there; trying again");
+      }
+      if (!stopping.signal.aborted) await clock.sleep(o.retryMs ?? 500, stopping.signal);
+    }
+  };
+  const done = run();
+  return {
+    async stop() {
+      stopping.abort();
+      // stop() and not close(): close() can wait for ever after the loop was left.
+      current?.stop();
+      await done;
+    },
+  };
+}
+
+/** Ends the iterator when the consumer was lost with its stream, so that the loop looks it up again. */
+async function watchForLoss(
+  messages: { status(): Promise<AsyncIterable<{ type: string }>>; stop(): void },
+  log: Logger,
+): Promise<void> {
+  let missed = 0;
+  for await (const status of await messages.status()) {
+    if (status.type === "heartbeats_missed") missed++;
+    if (missed < 3 && !["consumer_deleted", "stream_not_found", "consumer_not_found"].includes(status.type))
+      continue;
+    log.warn({ status: status.type }, "the consumer was lost");
+    messages.stop();
+    return;
+  }
+}
+
+async function settle(
+  message: { data: Uint8Array; ack(): void; nak(ms?: number): void; term(): void; json(): unknown },
+  reaction: Reaction,
+  log: Logger,
+): Promise<void> {
+  let event: EventMessage;
+  try {
+    event = EventMessage.parse(message.json());
+  } catch (err) {
+    log.error({ err }, "an event that cannot be read was dropped");
+    return message.term();
+  }
+  try {
+    await reaction.handle(event);
+    message.ack();
+  } catch (err) {
+    log.warn({ err, event: event.id }, "a reaction failed; the event comes again");
+    message.nak(1_000);
+  }
+}

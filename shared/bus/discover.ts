@@ -1,0 +1,9 @@
+import type { Bus } from "./connect.ts";
+
+/** Whether any instance of a service answers the ping of the NATS services protocol within `timeoutMs`. */
+export async function isServing(bus: Bus, service: string, timeoutMs = 1_000): Promise<boolean> {
+  return bus.nc.request(`$SRV.PING.${service}`, undefined, { timeout: timeoutMs }).then(
+    () => true,
+    () => false,
+  );
+}
