@@ -1,0 +1,139 @@
+import { coreFault } from "#shared/fault/core.ts";
+import { type Db, type Pool, poolOf, type Tx } from "./connect.ts";
+import { codeOf, isConflict, translate } from "./errors.ts";
+
+export type TxOptions = {
+  isolation?: "read committed" | "repeatable read" | "serializable";
+  readOnly?: boolean;
+  /** The whole transaction; by default the database's own limit. Milliseconds. */
+  timeoutMs?: number;
+};
+
+const maxAttempts = 5;
+
+type Open = { db: Db; committed: (() => void)[] };
+const open = new WeakMap<Tx, Open>();
+
+/**
+ * Runs `fn` in a transaction: committed when it resolves, rolled back when it rejects. The only way to the database.
+ *
+ * `fn` may run several times (serialisation failures, deadlocks), so it has no effect but through `tx`, and it never
+ * waits for the network. Rejects with `service.unavailable` when the database is away, was lost before the commit was
+ * confirmed, or took longer than `timeoutMs`; with any other error of `fn` or of Postgres unchanged.
+ */
+export async function withTx<T>(db: Db, fn: (tx: Tx) => Promise<T>, options: TxOptions = {}): Promise<T> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), options.timeoutMs ?? poolOf(db).transactionTimeoutMs);
+  try {
+    return await attempts(db, fn, options, limit.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function attempts<T>(
+  db: Db,
+  fn: (tx: Tx) => Promise<T>,
+  options: TxOptions,
+  limit: AbortSignal,
+): Promise<T> {
+  const pool = poolOf(db);
+  for (let attempt = 1; ; attempt++) {
+    const committed: (() => void)[] = [];
+    let began = false;
+    try {
+      const run = (tx: Tx) => {
+        began = true;
+        open.set(tx, { db, committed });
+        return fn(tx);
+      };
+      const result = await once(pool, run, options, limit);
+      settle(pool, committed);
+      return result;
+    } catch (error) {
+      // An idle connection that the server closed just now is noticed at "begin": nothing has happened yet.
+      const stale = !began && codeOf(error) === "CONNECTION_CLOSED";
+      if (attempt >= maxAttempts || limit.aborted || !(isConflict(error) || stale)) throw translate(error);
+      await Bun.sleep(Math.random() * 10 * 2 ** attempt);
+    }
+  }
+}
+
+/** Runs `fn` once the transaction has committed; never when it did not. `fn` wakes somebody, it does not fail. */
+export function afterCommit(tx: Tx, fn: () => void): void {
+  openTx(tx).committed.push(fn);
+}
+
+/** The database that a running transaction belongs to. */
+export function dbOf(tx: Tx): Db {
+  return openTx(tx).db;
+}
+
+function openTx(tx: Tx): Open {
+  const found = open.get(tx);
+  if (!found) throw new Error("not a transaction of withTx");
+  return found;
+}
+
+/**
+ * One attempt. When time is up, the transaction is given up: its function's promise no longer counts, the driver rolls
+ * it back as soon as the connection answers, and refuses whatever the function still sends.
+ */
+async function once<T>(
+  pool: Pool,
+  fn: (tx: Tx) => Promise<T>,
+  { isolation = "read committed", readOnly = false }: TxOptions,
+  limit: AbortSignal,
+): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(coreFault("service.unavailable", { detail: "The database took too long" }));
+  late.catch(() => {});
+  if (limit.aborted) giveUp();
+  else limit.addEventListener("abort", giveUp, { once: true });
+  try {
+    const mode = `isolation level ${isolation} ${readOnly ? "read only" : "read write"}`;
+    const { sql } = pool;
+    const work = sql.begin(mode, async (tx) => {
+      // The driver may get its connection only after the time was up: then nothing may begin any more.
+      if (limit.aborted) return await late;
+      limit.addEventListener("abort", () => watchStuck(pool, sql, work), { once: true });
+      return { value: await Promise.race([late, fn(tx as Tx)]) };
+    });
+    work.catch(() => {});
+    return (await Promise.race([late, work])).value;
+  } finally {
+    limit.removeEventListener("abort", giveUp);
+  }
+}
+
+const rollbackMs = 1_000;
+
+/**
+ * A connection whose network went away without a word stays open for a quarter of an hour. When that holds for every
+ * connection of a pool, the pool is replaced: so the service is back as soon as the database can be reached.
+ */
+function watchStuck(pool: Pool, sql: Pool["sql"], work: Promise<unknown>): void {
+  const settled = () => {
+    clearTimeout(timer);
+    if (counted && pool.sql === sql) pool.stuck--;
+  };
+  let counted = false;
+  const timer = setTimeout(() => {
+    if (pool.sql !== sql) return;
+    counted = true;
+    if (++pool.stuck < pool.max) return;
+    pool.log.warn({ connections: pool.max }, "no connection answers: all of them are replaced");
+    pool.replace();
+  }, rollbackMs);
+  work.then(settled, settled);
+}
+
+function settle(pool: Pool, committed: (() => void)[]): void {
+  for (const fn of committed) {
+    try {
+      fn();
+    } catch (error) {
+      pool.log.error({ err: error }, "a step after commit failed");
+    }
+  }
+}
