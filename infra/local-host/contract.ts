@@ -1,0 +1,3 @@
+// Everything that other parts may import of the local host.
+export * from "./client.ts";
+export * from "./schema.ts";

@@ -1,0 +1,26 @@
+import { adopt, type HostDeps, type Machine, removeTraces, terminate } from "./machine.ts";
+import { watch } from "./watch.ts";
+
+/**
+ * Brings the host back to what its records say: finishes removals, adopts agents that outlived the last host,
+ * starts the others that are wanted (without waiting for them), ends those that are not.
+ * Returns the vmids whose record cannot be read; they stay taken.
+ */
+export async function restore(d: HostDeps): Promise<number[]> {
+  const { records, condemned, unreadable } = await d.records.load();
+  for (const vmid of unreadable) d.log.error({ vmid }, "the record of a container cannot be read");
+  for (const vmid of condemned) {
+    // A vmid is condemned and alive only when a pardon was cut short: its record wins.
+    if (!records.some((record) => record.vmid === vmid)) await removeTraces(d, vmid);
+    await d.records.forget(vmid);
+    d.log.info({ vmid }, "an interrupted removal is finished");
+  }
+  for (const record of records) {
+    const machine: Machine = { record, agent: undefined, watch: undefined };
+    d.machines.set(record.vmid, machine);
+    const adopted = adopt(d, machine);
+    if (record.wanted === "running") watch(d, machine);
+    else if (adopted) await d.lock(record.vmid, () => terminate(d, machine, d.stopTimeoutMs));
+  }
+  return unreadable;
+}
