@@ -1,0 +1,36 @@
+import { describe, expect, test } from "bun:test";
+import { ada, authForTest } from "../testing.ts";
+
+describe("updateMe", () => {
+  test("200: sets what is given, clears what is empty, leaves the rest", async () => {
+    await using auth = await authForTest();
+    const { actor } = await auth.signUp({ ...ada, firstName: "Ada", lastName: "Byron" });
+    const change = {
+      displayName: "Countess",
+      lastName: "",
+      role: "operator",
+      email: "x@y.z",
+      customerId: "1",
+    };
+    const changed = await auth.ask("updateMe", change, actor);
+    expect(changed).toMatchObject({
+      ok: true,
+      user: { displayName: "Countess", firstName: "Ada", lastName: null, email: ada.email, role: "customer" },
+    });
+    expect(await auth.ask("updateMe", {}, actor)).toEqual(changed);
+    expect(await auth.ask("me", {}, actor)).toEqual(changed);
+  });
+
+  test("200: changes nobody else's account", async () => {
+    await using auth = await authForTest();
+    const { actor } = await auth.signUp();
+    const { actor: bob } = await auth.signUp({ ...ada, email: "bob@example.org", username: "bob" });
+    await auth.ask("updateMe", { displayName: "Countess", id: bob.id }, actor);
+    expect(await auth.ask("profile", {}, bob)).toMatchObject({ displayName: null });
+  });
+
+  test("401 auth.required: without a session", async () => {
+    await using auth = await authForTest();
+    expect(auth.ask("updateMe", {})).rejects.toMatchObject({ status: 401, code: "auth.required" });
+  });
+});

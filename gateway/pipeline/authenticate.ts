@@ -1,0 +1,28 @@
+import type { Sessions } from "#gateway/auth/sessions.ts";
+import { type Actor, anonymous } from "#shared/contract/actor.ts";
+import { coreFault } from "#shared/fault/core.ts";
+import type { Stage } from "../exchange.ts";
+
+// One scheme, one token, nothing else: two headers arrive joined by a comma and match no more.
+const bearer = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
+
+/**
+ * Who sends a request, by its Authorization header. Without one: anonymous, whom protected routes answer with
+ * `auth.required`. Rejects with `auth.invalid_token` or `auth.session_outdated`, and with `service.unavailable`
+ * while the session cannot be looked up.
+ */
+export async function authenticate(sessions: Sessions, authorization: string | null): Promise<Actor> {
+  if (authorization === null) return anonymous;
+  const token = bearer.exec(authorization)?.[1];
+  if (token === undefined) throw coreFault("auth.invalid_token");
+  return await sessions.actorOf(token);
+}
+
+/** Finds out who sends the request, where the route asks for that; an old token does not keep anybody from a public one. */
+export const authenticated =
+  (sessions: Sessions): Stage =>
+  async (x) => {
+    const { auth } = x.route.policy;
+    if (auth !== "session" && auth !== "operator") return;
+    x.actor = await authenticate(sessions, x.request.headers.get("authorization"));
+  };
