@@ -1,0 +1,164 @@
+import type { z } from "zod";
+import { declaredCodes } from "#shared/bus/authority.ts";
+import { serverActions, type ServerAction, type ServerFacts } from "#shared/contract/authority.ts";
+import { errorCode } from "#shared/contract/define.ts";
+import type { Authority, CallMeta } from "#shared/contract/dispatch.ts";
+import { withTx } from "#shared/db/tx.ts";
+import { coreFault } from "#shared/fault/core.ts";
+import { Fault } from "#shared/fault/fault.ts";
+import { newId } from "#shared/ids/ids.ts";
+import { gateMatrix, resolveUrl, ServerBillingState } from "#services/billing/contract.ts";
+import { authorityErrors, servers } from "./contract.ts";
+import { lockAliveSince } from "./moment.ts";
+import type { Deps } from "./service.ts";
+import { toOperation } from "./shape.ts";
+import {
+  findAndLock,
+  type Finding,
+  type LockRecord,
+  type Question,
+  readLock,
+  releaseLock,
+  storeAccount,
+} from "./store.ts";
+
+export type Ask = {
+  /** The VMID of a request; workers, which outlive a VMID, give the instance's uuid. */
+  serverId: string;
+  action: ServerAction;
+  agent: boolean;
+  operationId?: string | undefined;
+};
+type Meta = Pick<CallMeta, "actor" | "address" | "requestId" | "traceparent" | "deadline">;
+
+/** How `policy.server` is applied to this service's own routes: the same decision without the bus. */
+export function localAuthority(deps: Deps): Authority {
+  return {
+    authorize: (ask, meta) => authorize(deps, ask, meta),
+    unlock: async (lock) => void (await withTx(deps.db, (tx) => releaseLock(tx, lock))),
+    errors: declaredCodes(servers.service, authorityErrors),
+  };
+}
+
+/**
+ * Ownership, billing gate, lock: in this order, in one statement. Rejects with `servers.not_found`, alike for a server
+ * that does not exist and for another's; `billing.gated`; `servers.busy`; or `service.unavailable` when the action
+ * depends on billing and nothing at all is known about the account.
+ */
+export async function authorize(deps: Deps, ask: Ask, meta: Meta): Promise<ServerFacts> {
+  const question = questionOf(deps, ask, meta);
+  if (!question) throw authorityFault("not_found");
+  let answer = await decide(deps, question);
+  if (answer.found && answer.found.billing === null && !answer.found.open) {
+    await askBilling(deps, answer.found.customerId, meta);
+    answer = await decide(deps, question);
+  }
+  const { found, holder } = answer;
+  if (!found) throw authorityFault("not_found");
+  if (found.audited)
+    deps.log.info({ ...question.audit, vmid: found.vmid }, "an operator used another's server");
+  if (!found.open) throw gated(ask.action, found);
+  if (question.lock && found.fence === null)
+    throw authorityFault("busy", { operation: holder ? toOperation(holder) : {} });
+  return factsOf(found, ask, question);
+}
+
+function questionOf({ clock, config }: Deps, ask: Ask, meta: Meta): Question | undefined {
+  const server = serverOf(ask.serverId);
+  const { actor } = meta;
+  // Services act for themselves here: their rights on the bus have already decided. Nobody else is without an account.
+  if (!server || actor.kind === "anonymous") return undefined;
+  const openIn = gateMatrix[ask.action];
+  const operator = actor.kind === "account" && actor.role === "operator";
+  return {
+    server,
+    owner: actor.kind === "account" && !operator ? actor.id : null,
+    audit: operator
+      ? {
+          actor: actor.id,
+          via: actor.via,
+          action: ask.action,
+          address: meta.address ?? null,
+          requestId: meta.requestId,
+        }
+      : null,
+    openIn,
+    openToUnknown: ServerBillingState.options.every((state) => openIn.includes(state)),
+    lock: serverActions[ask.action].exclusive
+      ? {
+          operationId: ask.operationId ?? newId("srv"),
+          type: ask.action,
+          now: new Date(clock.now()),
+          aliveSince: lockAliveSince({ clock, config }),
+        }
+      : null,
+  };
+}
+
+function serverOf(id: string): Question["server"] | undefined {
+  if (/^[1-9]\d{0,8}$/.test(id)) return { vmid: Number(id) };
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return { instanceId: id };
+  return undefined;
+}
+
+/** The statement, and a second one only to name the holder of a lock that was not to be had. */
+function decide({ db }: Deps, question: Question) {
+  return withTx(db, async (tx): Promise<{ found?: Finding; holder?: LockRecord }> => {
+    const found = await findAndLock(tx, question);
+    if (!found) return {};
+    if (!question.lock || !found.open || found.fence !== null) return { found };
+    const holder = await readLock(tx, found.instanceId);
+    return { found, ...(holder ? { holder } : {}) };
+  });
+}
+
+/** Without an answer the action stays closed for the moment: opening it could run what billing has stopped. */
+async function askBilling({ billing, db, log }: Deps, accountId: string, meta: Meta): Promise<void> {
+  try {
+    const { traceparent, deadline } = meta;
+    const account = await billing.getAccount({ accountId }, { traceparent, deadline });
+    await withTx(db, (tx) => storeAccount(tx, account));
+  } catch (cause) {
+    log.warn({ err: cause, accountId }, "billing does not answer, and nothing is known about the account");
+    const detail = "The account's billing state is not known at the moment";
+    throw coreFault("service.unavailable", { detail }, { cause });
+  }
+}
+
+function gated(action: ServerAction, { billing }: Finding): Fault {
+  return authorityFault("billing.gated", {
+    state: billing?.state,
+    action,
+    since: billing?.since.toISOString(),
+    resolveUrl,
+  });
+}
+
+function factsOf(found: Finding, ask: Ask, { lock }: Question): ServerFacts {
+  const { instanceId, vmid, customerId, ctype, name, hostname, node, agent, fence } = found;
+  return {
+    instanceId,
+    vmid,
+    customerId,
+    ctype,
+    name,
+    hostname,
+    node,
+    ...(ask.agent ? { agent } : {}),
+    ...(lock && fence !== null ? { lock: { operationId: lock.operationId, fence } } : {}),
+  };
+}
+
+/** A declared error of `authorize`, raised where no verb is: its details are checked all the same. */
+export function authorityFault(key: keyof typeof authorityErrors, extra?: Record<string, unknown>): Fault {
+  const definition = authorityErrors[key];
+  const schema = "details" in definition ? (definition.details as z.ZodObject) : undefined;
+  const { status, title } = definition;
+  return new Fault({
+    code: errorCode(servers.service, key),
+    status,
+    title,
+    retryable: "retryable" in definition,
+    details: schema?.parse(extra),
+  });
+}

@@ -1,0 +1,12 @@
+import type { Tx } from "#shared/db/connect.ts";
+
+// The rows are the mechanism's (shared/saga); these are this service's questions about them.
+
+/** Milliseconds since the newest power operation of a server failed; undefined when it did not fail. */
+export async function lastFailureAge(tx: Tx, instanceId: string): Promise<number | undefined> {
+  const [row] = await tx<{ status: string; ageMs: number }[]>`
+    select status, extract(epoch from now() - finished_at)::float8 * 1000 as age_ms from operation
+    where instance_id = ${instanceId} and type like 'power.%'
+    order by created_at desc limit 1`;
+  return row?.status === "failed" ? row.ageMs : undefined;
+}

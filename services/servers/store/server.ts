@@ -1,0 +1,77 @@
+import type { Tx } from "#shared/db/connect.ts";
+import type { AccountState } from "#services/billing/contract.ts";
+import { type InstanceRecord, instanceColumns } from "./instance.ts";
+
+/** What holds a server's lock at the moment. */
+export type LockRecord = {
+  operationId: string;
+  type: string;
+  phase: string | null;
+  message: string | null;
+  lockedAt: Date;
+};
+
+/** A live server with the axes that Postgres keeps; what is observed lives in memory. */
+export type ServerRecord = InstanceRecord & {
+  lock: LockRecord | null;
+  /** Null until billing has said something about the account. */
+  billing: Pick<AccountState, "billingStatus" | "serverBillingState"> | null;
+};
+
+type Row = InstanceRecord & {
+  lockOperationId: string | null;
+  lockType: string;
+  lockPhase: string | null;
+  lockMessage: string | null;
+  lockLockedAt: Date;
+  billingStatus: AccountState["billingStatus"] | null;
+  serverBillingState: AccountState["serverBillingState"];
+};
+
+// Of the joined tables only the keys are ambiguous, and the subselect keeps them apart.
+const select = (tx: Tx, lockAliveSince: Date) => tx`
+  select i.*, b.billing_status, b.server_billing_state,
+    l.operation_id as lock_operation_id, l.type as lock_type, l.phase as lock_phase,
+    l.message as lock_message, l.locked_at as lock_locked_at
+  from (select ${instanceColumns(tx)} from container_instance) i
+  left join account_billing b on b.account_id = i.customer_id
+  left join operation_lock l on l.instance_id = i.instance_id and l.heartbeat_at > ${lockAliveSince}`;
+
+/** A lock whose last heartbeat is not after `lockAliveSince` has expired and counts as nobody's. */
+export async function readServer(
+  tx: Tx,
+  instanceId: string,
+  lockAliveSince: Date,
+): Promise<ServerRecord | undefined> {
+  const rows = await tx<Row[]>`${select(tx, lockAliveSince)} where i.instance_id = ${instanceId}`;
+  return rows.map(toServer)[0];
+}
+
+export async function readServersOf(
+  tx: Tx,
+  customerId: string,
+  lockAliveSince: Date,
+): Promise<ServerRecord[]> {
+  const rows = await tx<Row[]>`
+    ${select(tx, lockAliveSince)} where i.customer_id = ${customerId} order by i.vmid`;
+  return rows.map(toServer);
+}
+
+function toServer(row: Row): ServerRecord {
+  const { lockOperationId, lockType, lockPhase, lockMessage, lockLockedAt, ...rest } = row;
+  const { billingStatus, serverBillingState, ...instance } = rest;
+  return {
+    ...instance,
+    lock:
+      lockOperationId === null
+        ? null
+        : {
+            operationId: lockOperationId,
+            type: lockType,
+            phase: lockPhase,
+            message: lockMessage,
+            lockedAt: lockLockedAt,
+          },
+    billing: billingStatus === null ? null : { billingStatus, serverBillingState },
+  };
+}

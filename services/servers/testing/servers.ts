@@ -1,0 +1,208 @@
+import type { z } from "zod";
+import { agentClient } from "#shared/agent/client.ts";
+import { type Actor, serviceActor } from "#shared/contract/actor.ts";
+import { type CallMeta, dispatch } from "#shared/contract/dispatch.ts";
+import { mechanismMigrations } from "#shared/db/migrate.ts";
+import type { Tx } from "#shared/db/connect.ts";
+import { withTx } from "#shared/db/tx.ts";
+import { coreFault } from "#shared/fault/core.ts";
+import { newId, newInstanceId } from "#shared/ids/ids.ts";
+import { type Clock, systemClock } from "#shared/process/clock.ts";
+import { type Logger, silentLogger } from "#shared/telemetry/log.ts";
+import { newTraceparent, requestIdOf } from "#shared/telemetry/trace.ts";
+import { postgresForTest } from "#shared/testing/postgres.ts";
+import type { AccountState } from "#services/billing/contract.ts";
+import type { AgentAccess } from "#shared/contract/authority.ts";
+import { localAuthority } from "../authority.ts";
+import { type Config, config } from "../config.ts";
+import type { servers } from "../contract.ts";
+import { liveObservations } from "../live/live.ts";
+import { startParts } from "../parts.ts";
+import { type Deps, serversService } from "../service.ts";
+import { storeAccount } from "../store.ts";
+import { nobody } from "./agent.ts";
+
+const migrations = new URL("../migrations", import.meta.url).pathname;
+
+export const account = (id: string, role: "customer" | "operator" = "customer"): Actor => ({
+  kind: "account",
+  id,
+  role,
+  via: "ses_1",
+});
+export const operator = account("acc_operator", "operator");
+export const service = serviceActor("provisioning");
+
+/** What billing would say of an account in good standing; `change` makes it another. */
+export const accountState = (accountId: string, change: Partial<AccountState> = {}): AccountState => ({
+  accountId,
+  plan: "free",
+  billingStatus: "active",
+  serverBillingState: "allowed",
+  since: "2030-01-01T00:00:00.000Z",
+  limits: { servers: 2, memoryMiB: 4096, backupsPerServer: 3, schedulesPerServer: 1 },
+  version: 1,
+  ...change,
+});
+
+export type Options = {
+  config?: Partial<Config>;
+  clock?: Clock;
+  log?: Logger;
+  /** Poller, reconciler and queue worker run, too. */
+  running?: boolean;
+  /** An existing database instead of a new one: a second process of the same service. */
+  beside?: { deps: Pick<Deps, "db"> };
+};
+
+type RouteName = keyof typeof servers.routes;
+type Reply<K extends RouteName> = z.output<(typeof servers.routes)[K]["reply"]>;
+
+/** The service over a database of its own; one for all tests of a file, or one per test. */
+export async function serversForTest(o: Options = {}) {
+  const folders = [mechanismMigrations, { name: "servers", dir: migrations }];
+  const pg = o.beside ? undefined : await postgresForTest({ schema: "servers", folders });
+  const db = pg?.db ?? o.beside?.deps.db;
+  if (!db) throw new Error("unreachable: one of the two is there");
+  const clock = o.clock ?? systemClock;
+  const log = o.log ?? silentLogger;
+  const asked: string[] = [];
+  const woken: string[] = [];
+  const looked: string[] = [];
+  /** What billing answers; by default every account is new and in good standing. */
+  const bill = { answer: (accountId: string): AccountState => accountState(accountId) };
+  const settings: Config = { ...config.parse({}), ...o.config };
+  const outside = {
+    db,
+    clock,
+    log,
+    config: settings,
+    billing: {
+      getAccount: async ({ accountId }: { accountId: string }) => {
+        asked.push(accountId);
+        return bill.answer(accountId);
+      },
+    },
+    agent: (access: AgentAccess, timeoutMs: number) => agentClient({ ...access, timeoutMs }),
+  };
+  const wake = { notify: () => {}, subscribe: () => () => {} };
+  const running = o.running ? await startParts({ ...outside, wake }) : undefined;
+  const deps: Deps = running?.deps ?? {
+    ...outside,
+    reconcile: (instanceId) => void woken.push(instanceId),
+    look: (server) => void looked.push(server.instanceId),
+    live: liveObservations({
+      agent: (access) => outside.agent(access, settings.AGENT_CALL_MS),
+      clock,
+      versionMs: settings.AGENT_VERSION_MS,
+      onChange: () => {},
+    }),
+  };
+  const routes = serversService(deps);
+  const authority = localAuthority(deps);
+
+  const call = (route: string, input: unknown, actor: Actor = service, meta: Partial<CallMeta> = {}) => {
+    const traceparent = newTraceparent();
+    const full: CallMeta = {
+      actor,
+      traceparent,
+      requestId: requestIdOf(traceparent),
+      deadline: clock.now() + 12_000,
+      signal: new AbortController().signal,
+      idempotencyKey: undefined,
+      address: "192.0.2.7",
+      cookie: undefined,
+      ...meta,
+    };
+    const hooks = { log, authority, newOperationId: () => newId("srv") };
+    return dispatch(routes, route, input, full, hooks);
+  };
+  /** The reply of a route, asked by a service unless told otherwise; rejects with its fault. */
+  function ask<K extends RouteName>(route: K, input: unknown, actor?: Actor): Promise<Reply<K>>;
+  async function ask(route: RouteName, input: unknown, actor?: Actor): Promise<unknown> {
+    return (await call(route, input, actor)).reply;
+  }
+  const query = <T>(fn: (tx: Tx) => Promise<T>) => withTx(db, fn);
+
+  return {
+    deps,
+    asked,
+    woken,
+    looked,
+    bill,
+    reaction: running?.reactions?.[0],
+    query,
+    authority,
+    ask,
+    /** A live server, made as provisioning makes it. */
+    async open(change: { customerId?: string; agent?: AgentAccess } & Record<string, unknown> = {}) {
+      const customerId = change.customerId ?? newId("acc");
+      const ids = { operationId: newId("prv"), instanceId: newInstanceId(), customerId };
+      const ctype = change["ctype"] ?? "game";
+      await query((tx) => storeAccount(tx, accountState(customerId)));
+      const { vmid } = await ask("reserve", { ...ids, ctype });
+      await call("activate", {
+        ...ids,
+        vmid,
+        ctype,
+        name: "my world",
+        hostname: `srv-${vmid}`,
+        node: "local",
+        ip: "127.0.0.1",
+        engineType: "minecraft",
+        engineVersion: "1.16.5",
+        agent: nobody,
+        payload: { engine: { game: "minecraft", variant: "flying-squid", runtime: "bun" } },
+        ...change,
+      });
+      return { ...ids, vmid, id: String(vmid), owner: account(customerId) };
+    },
+    /** What was announced of an instance, in order. */
+    events: (key: string) =>
+      query(
+        (tx) =>
+          tx<{ subject: string; version: number; payload: Record<string, unknown> }[]>`
+            select subject, version, payload from outbox where key = ${key} order by position`,
+      ),
+    /** Billing said this of an account. */
+    bills: (accountId: string, change: Partial<AccountState>) =>
+      query((tx) => storeAccount(tx, accountState(accountId, { version: 2, ...change }))),
+    /** Ends the workers as an ordered stop would. */
+    async stop() {
+      for (const worker of running?.workers ?? []) await worker.stop();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const worker of running?.workers ?? []) await worker.stop();
+      await pg?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Billing that does not answer. */
+export const silentBilling = (): never => {
+  throw coreFault("service.timeout");
+};
+
+/** Asks again every few milliseconds until the answer is no rejection; rejects with the last one after 10 s. */
+export async function eventually<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await Bun.sleep(10);
+    }
+  }
+}
+
+/** Looks again every few milliseconds until `read` gives something that `holds`; its value. Rejects after 10 s. */
+export async function until<T>(read: () => Promise<T> | T, holds: (value: T) => boolean): Promise<T> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const value = await read();
+    if (holds(value)) return value;
+    if (performance.now() > deadline) throw new Error(`waited in vain; last: ${JSON.stringify(value)}`);
+    await Bun.sleep(10);
+  }
+}

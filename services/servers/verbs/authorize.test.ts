@@ -1,0 +1,230 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { serverActions, ServerAction } from "#shared/contract/authority.ts";
+import { anonymous } from "#shared/contract/actor.ts";
+import { Fault } from "#shared/fault/fault.ts";
+import { newId, newInstanceId } from "#shared/ids/ids.ts";
+import { wrap } from "#shared/telemetry/log.ts";
+import { manualClock } from "#shared/testing/clock.ts";
+import { gateMatrix, ServerBillingState } from "#services/billing/contract.ts";
+import { account, operator, serversForTest, service, silentBilling } from "../testing/servers.ts";
+
+const clock = manualClock();
+const lines: unknown[] = [];
+const log = wrap((level, fields, message) => lines.push({ level, ...fields, message }), {});
+const servers = await serversForTest({ clock, log });
+afterAll(() => servers[Symbol.asyncDispose]());
+
+const ask = (serverId: string, action: ServerAction, actor = service, operationId?: string) =>
+  servers.ask("authorize", { serverId, action, ...(operationId ? { operationId } : {}) }, actor);
+const problem = (call: Promise<unknown>) =>
+  call.then(
+    () => undefined,
+    (error: unknown) => (error instanceof Fault ? error.problem("request") : error),
+  );
+
+describe("authorize: ownership", () => {
+  test("200: the facts of the owner's server, without its agent", async () => {
+    const { id, owner, vmid, instanceId, customerId } = await servers.open();
+    expect(await ask(id, "files.read", owner)).toEqual({
+      instanceId,
+      vmid,
+      customerId,
+      ctype: "game",
+      name: "my world",
+      hostname: `srv-${vmid}`,
+      node: "local",
+    });
+    expect((await ask(instanceId, "files.read", owner)).vmid).toBe(vmid);
+  });
+
+  test("200: a service acts for itself, on every server", async () => {
+    const { id, vmid } = await servers.open();
+    expect((await ask(id, "backups.read")).vmid).toBe(vmid);
+  });
+
+  test("404 servers.not_found: alike for a server that does not exist, for another's, and for no actor", async () => {
+    const { id, instanceId } = await servers.open();
+    const stranger = account("acc_stranger");
+    const unknown = await problem(ask("4711", "server.read", stranger));
+    expect(unknown).toMatchObject({ status: 404, code: "servers.not_found" });
+    for (const other of [
+      id,
+      instanceId,
+      newInstanceId(),
+      "0",
+      "05000",
+      "5000 ",
+      "-1",
+      "5e3",
+      "99999999999",
+      "",
+    ])
+      expect(await problem(ask(other, "server.read", stranger))).toEqual(unknown);
+    for (const action of ServerAction.options)
+      expect(await problem(ask(id, action, stranger))).toEqual(unknown);
+    expect(await problem(ask(id, "server.read", anonymous))).toEqual(unknown);
+  });
+
+  test("404 servers.not_found: a number that is used again shows its former owner nothing", async () => {
+    const first = await servers.open();
+    await servers.ask("archive", { ...first, reason: "deleted" });
+    await servers.ask("release", first);
+    await clock.advance(24 * 60 * 60_000);
+    const second = await servers.open();
+    expect(second.vmid).toBe(first.vmid);
+    expect(await problem(ask(first.id, "server.read", first.owner))).toMatchObject({ status: 404 });
+    expect(await problem(ask(first.instanceId, "server.read", first.owner))).toMatchObject({ status: 404 });
+    expect((await ask(first.id, "server.read", second.owner)).instanceId).toBe(second.instanceId);
+  });
+
+  test("200: an operator passes ownership, and leaves an audit row and a log line", async () => {
+    const { id, instanceId, customerId } = await servers.open();
+    await ask(id, "files.write", operator);
+    const rows = await servers.query(
+      (tx) => tx`select actor, via, action, vmid, customer_id, address from audit
+        where target = ${instanceId}`,
+    );
+    expect([...rows]).toEqual([
+      {
+        actor: "acc_operator",
+        via: "ses_1",
+        action: "files.write",
+        vmid: Number(id),
+        customerId,
+        address: "192.0.2.7",
+      },
+    ]);
+    expect(lines).toContainEqual(expect.objectContaining({ actor: "acc_operator", action: "files.write" }));
+  });
+
+  test("200: an operator's own server is no matter for the audit", async () => {
+    const { id, instanceId } = await servers.open({ customerId: "acc_operator" });
+    await ask(id, "server.read", operator);
+    const rows = await servers.query((tx) => tx`select from audit where target = ${instanceId}`);
+    expect(rows).toHaveLength(0);
+  });
+});
+
+describe("authorize: billing gate", () => {
+  test.each(ServerBillingState.options)(
+    "402 billing.gated: every action in the state %s follows the matrix, for owners, operators and services alike",
+    async (state) => {
+      const { id, owner, customerId, instanceId } = await servers.open();
+      const since = "2029-12-01T00:00:00.000Z";
+      await servers.bills(customerId, { serverBillingState: state, since });
+      for (const action of ServerAction.options)
+        for (const actor of [owner, operator, service]) {
+          const call = ask(id, action, actor);
+          if (gateMatrix[action].includes(state)) {
+            const { lock } = await call;
+            if (lock) await servers.ask("unlock", { instanceId, ...lock });
+          } else
+            expect(await problem(call)).toMatchObject({
+              status: 402,
+              code: "billing.gated",
+              details: { state, action, since, resolveUrl: "/api/billing" },
+            });
+        }
+    },
+  );
+
+  test("402 billing.gated: a closed gate takes no lock", async () => {
+    const { id, customerId } = await servers.open();
+    await servers.bills(customerId, { serverBillingState: "retained" });
+    expect(ask(id, "power.start")).rejects.toMatchObject({ code: "billing.gated" });
+    expect((await ask(id, "power.stop")).lock?.fence).toBe(1);
+  });
+
+  test("200: an account never heard of is asked for once, and kept", async () => {
+    const { id, customerId } = await unheard();
+    await ask(id, "files.write");
+    await ask(id, "files.write");
+    expect(servers.asked.filter((asked) => asked === customerId)).toHaveLength(1);
+  });
+
+  test("503 service.unavailable: nothing known and no answer; what no state closes is open all the same", async () => {
+    const { id, customerId } = await unheard();
+    const { answer } = servers.bill;
+    servers.bill.answer = silentBilling;
+    expect(ask(id, "power.start")).rejects.toMatchObject({ status: 503, retryable: true });
+    await ask(id, "files.read");
+    await ask(id, "power.stop");
+    servers.bill.answer = answer;
+    expect(servers.asked).toContain(customerId);
+  });
+
+  test("200 and 402: without an answer of billing the last known state holds", async () => {
+    const { answer } = servers.bill;
+    servers.bill.answer = silentBilling;
+    const good = await servers.open();
+    const bad = await servers.open();
+    await servers.bills(bad.customerId, { serverBillingState: "suspended_shutdown" });
+    await ask(good.id, "power.start");
+    expect(ask(bad.id, "power.start")).rejects.toMatchObject({ code: "billing.gated" });
+    servers.bill.answer = answer;
+  });
+});
+
+describe("authorize: operation lock", () => {
+  test("409 servers.busy: of twenty at once one takes the lock, the others are told who holds it", async () => {
+    const { id, owner } = await servers.open();
+    const answers = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, i) => ask(id, i % 2 ? "power.start" : "backups.create", owner)),
+    );
+    const winners = answers.filter((answer) => answer.status === "fulfilled");
+    expect(winners).toHaveLength(1);
+    const holder = winners[0]?.value.lock?.operationId;
+    for (const answer of answers)
+      if (answer.status === "rejected")
+        expect(answer.reason).toMatchObject({
+          status: 409,
+          code: "servers.busy",
+          retryable: true,
+          details: {
+            operation: {
+              id: holder,
+              type: expect.stringMatching(/^(power.start|backups.create)$/),
+              startedAt: expect.any(String),
+              statusUrl: `/api/operations/${holder}`,
+            },
+          },
+        });
+  });
+
+  test("200: actions that are not exclusive never meet the lock", async () => {
+    const { id } = await servers.open();
+    await ask(id, "power.start");
+    for (const action of ServerAction.options)
+      if (!serverActions[action].exclusive) expect((await ask(id, action)).lock).toBeUndefined();
+  });
+
+  test("200: the same operation is given the same lock again when its answer was lost", async () => {
+    const { id } = await servers.open();
+    const operationId = newId("bkp");
+    const first = await ask(id, "backups.create", service, operationId);
+    expect(first.lock).toEqual({ operationId, fence: 1 });
+    expect(await ask(id, "backups.create", service, operationId)).toEqual(first);
+  });
+
+  test("200: without a heartbeat the lock expires, and its fence is worth nothing any more", async () => {
+    const { id, instanceId } = await servers.open();
+    const old = (await ask(id, "backups.restore")).lock;
+    await clock.advance(59_999);
+    expect(ask(id, "power.stop")).rejects.toMatchObject({ code: "servers.busy" });
+    await clock.advance(1);
+    const taken = (await ask(id, "power.stop")).lock;
+    expect(taken?.fence).toBe((old?.fence ?? 0) + 1);
+    const words = { type: "backups.restore", phase: null, message: null };
+    expect(await servers.ask("heartbeat", { instanceId, ...old, ...words })).toEqual({ held: false });
+    expect(await servers.ask("unlock", { instanceId, ...old })).toEqual({ released: false });
+    expect(await servers.ask("unlock", { instanceId, ...taken })).toEqual({ released: true });
+    expect((await ask(id, "power.stop")).lock?.fence).toBe((taken?.fence ?? 0) + 1);
+  });
+});
+
+/** A server whose account billing has never spoken of. */
+async function unheard() {
+  const opened = await servers.open();
+  await servers.query((tx) => tx`delete from account_billing where account_id = ${opened.customerId}`);
+  return opened;
+}

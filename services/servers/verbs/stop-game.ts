@@ -1,0 +1,12 @@
+import { verb } from "#shared/contract/implement.ts";
+import { servers } from "../contract.ts";
+import type { Deps } from "../service.ts";
+import { requestPower } from "../workflows/request-power.ts";
+
+export const stopGame = verb(
+  servers,
+  "stopGame",
+)((deps: Deps) => async ({ server, ctx, fail }) => {
+  if (server.ctype !== "game") return fail("not_a_game");
+  return { ok: true, operation: await requestPower(deps, "stop", server, ctx.deadline) };
+});
