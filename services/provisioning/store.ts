@@ -1,0 +1,93 @@
+import type { AccountState } from "#services/billing/contract.ts";
+import type { Tx } from "#shared/db/connect.ts";
+
+/** Keeps what billing said, unless something newer is known. */
+export async function saveAccount(tx: Tx, state: AccountState): Promise<void> {
+  await tx`
+    insert into account as a (account_id, version, state)
+    values (${state.accountId}, ${state.version}, ${tx.json(state)})
+    on conflict (account_id) do update set
+      version = excluded.version, state = excluded.state, updated_at = now()
+    where a.version < excluded.version`;
+}
+
+export async function knowsAccount(tx: Tx, accountId: string): Promise<boolean> {
+  const rows = await tx`select from account where account_id = ${accountId}`;
+  return rows.length > 0;
+}
+
+/** What billing last said; others who reserve for this account wait until the transaction ends. */
+export async function lockAccount(tx: Tx, accountId: string): Promise<AccountState> {
+  const [row] = await tx<{ state: AccountState }[]>`
+    select state from account where account_id = ${accountId} for update`;
+  if (!row) throw new Error(`account ${accountId} is not known here`);
+  return row.state;
+}
+
+export async function quotaUsed(tx: Tx, accountId: string): Promise<{ servers: number; memoryMiB: number }> {
+  const [row] = await tx<{ servers: number; memory: number }[]>`
+    select count(*)::int as servers, coalesce(sum(memory_mib), 0)::int as memory
+    from quota where account_id = ${accountId}`;
+  return { servers: row?.servers ?? 0, memoryMiB: row?.memory ?? 0 };
+}
+
+export async function insertQuota(
+  tx: Tx,
+  o: { instanceId: string; accountId: string; memoryMiB: number },
+): Promise<void> {
+  await tx`
+    insert into quota (instance_id, account_id, memory_mib)
+    values (${o.instanceId}, ${o.accountId}, ${o.memoryMiB})`;
+}
+
+export async function deleteQuota(tx: Tx, instanceId: string): Promise<void> {
+  await tx`delete from quota where instance_id = ${instanceId}`;
+}
+
+/** Takes, or takes again, one of `slots` clone slots of a storage; false while all are taken. Times in milliseconds. */
+export async function takeCloneSlot(
+  tx: Tx,
+  o: { operationId: string; storage: string; slots: number; now: number; leaseMs: number },
+): Promise<boolean> {
+  const until = new Date(o.now + o.leaseMs);
+  // Counting and inserting must not interleave with another's: one at a time per storage.
+  await tx`select pg_advisory_xact_lock(hashtextextended(${`clone ${o.storage}`}, 0))`;
+  const rows = await tx`
+    insert into clone_slot as s (operation_id, storage, lease_until)
+    select ${o.operationId}, ${o.storage}, ${until}
+    where ${o.slots} > (
+      select count(*) from clone_slot
+      where storage = ${o.storage} and lease_until > ${new Date(o.now)} and operation_id <> ${o.operationId})
+    on conflict (operation_id) do update set lease_until = excluded.lease_until, updated_at = now()
+    returning operation_id`;
+  return rows.length > 0;
+}
+
+export async function freeCloneSlot(tx: Tx, operationId: string): Promise<void> {
+  await tx`delete from clone_slot where operation_id = ${operationId}`;
+}
+
+export async function insertAgentToken(tx: Tx, operationId: string, token: string): Promise<void> {
+  await tx`insert into agent_token (operation_id, token) values (${operationId}, ${token})`;
+}
+
+export async function readAgentToken(tx: Tx, operationId: string): Promise<string> {
+  const [row] = await tx<{ token: string }[]>`
+    select token from agent_token where operation_id = ${operationId}`;
+  if (!row) throw new Error(`operation ${operationId} has no agent token any more`);
+  return row.token;
+}
+
+export async function deleteAgentToken(tx: Tx, operationId: string): Promise<void> {
+  await tx`delete from agent_token where operation_id = ${operationId}`;
+}
+
+export type Finding = { kind: "foreign_container"; subject: string; detail: Record<string, unknown> };
+
+/** Notes what an operator should look at; seen again, it is counted. */
+export async function noteFinding(tx: Tx, { kind, subject, detail }: Finding): Promise<void> {
+  await tx`
+    insert into finding as f (kind, subject, detail) values (${kind}, ${subject}, ${tx.json(detail)})
+    on conflict (kind, subject) do update set
+      detail = excluded.detail, seen = f.seen + 1, updated_at = now()`;
+}

@@ -1,0 +1,45 @@
+import type { z } from "zod";
+import { accountId } from "#shared/contract/actor.ts";
+import { verb } from "#shared/contract/implement.ts";
+import { answerOnce } from "#shared/db/idempotency.ts";
+import { withTx } from "#shared/db/tx.ts";
+import { coreFault } from "#shared/fault/core.ts";
+import { learnAccount } from "../account.ts";
+import { chooseEngine, type Choice } from "../catalog.ts";
+import { type CreateServer, provisioning } from "../contract.ts";
+import { acceptOrder } from "../order.ts";
+import type { Deps } from "../service.ts";
+
+export const createServer = verb(
+  provisioning,
+  "createServer",
+)((deps: Deps) => async ({ input, ctx, fail }) => {
+  const owner = accountId(ctx.actor);
+  if (owner === undefined) throw coreFault("auth.required");
+  const key = ctx.idempotencyKey;
+  if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) throw coreFault("idempotency.key_invalid");
+  const choice = choose(input);
+  if ("error" in choice) return fail(choice.error, { detail: choice.detail });
+  await learnAccount(deps, owner, ctx);
+
+  const { memoryMiB, name = `${choice.engine.game} server` } = input;
+  const order = { accountId: owner, name, memoryMiB, ...choice.engine };
+  const { answer, replayed } = await withTx(deps.db, (tx) => {
+    const accept = async () => {
+      const operation = await acceptOrder(tx, deps.createGame, order, fail);
+      const { id: operationId, statusUrl } = operation;
+      return { ok: true as const, operationId, statusUrl, requestId: ctx.requestId, operation };
+    };
+    return key === undefined
+      ? accept().then((fresh) => ({ answer: fresh, replayed: false }))
+      : answerOnce(tx, { scope: `createServer:${owner}`, key, body: input }, accept);
+  });
+  ctx.replyHeader("location", answer.statusUrl);
+  if (replayed) ctx.replyHeader("idempotency-replayed", "true");
+  return answer;
+});
+
+function choose(input: z.output<typeof CreateServer>): Choice {
+  if ((input.ctype ?? input.type) !== "dev") return chooseEngine(input);
+  return { error: "engine_unavailable", detail: "This installation has no runtime for dev containers" };
+}

@@ -1,0 +1,66 @@
+import { describe, expect, test } from "bun:test";
+import { creationForTest } from "../testing/creation.ts";
+
+describe("a creation gives up", () => {
+  test("on a server that does not become ready", async () => {
+    await using made = await creationForTest({ settings: { PROVISIONING_READY_MS: 30 } });
+    made.host.behaviour.installPolls = 1_000_000;
+    const { end, actor } = await made.create();
+    expect(await end()).toMatchObject({
+      status: "failed",
+      error: {
+        code: "provisioning.not_ready",
+        message: "The server was not ready after 0.03 s. Installing: download",
+      },
+    });
+    expect(made.host.containers.size).toBe(0);
+    expect(await made.quota(actor.id)).toHaveLength(0);
+  });
+
+  test("on a container that has no address", async () => {
+    await using made = await creationForTest({ settings: { PROVISIONING_ADDRESS_MS: 30 } });
+    // Started, and stopped again by somebody else before it is asked for its address.
+    void made.host.trouble.next("POST /containers/:vmid/start", () => {
+      void made.host.trouble.next("GET /containers/:vmid", () => {
+        for (const container of made.host.containers.values()) container.status = "stopped";
+      });
+    });
+    const { end } = await made.create();
+    expect(await end()).toMatchObject({ status: "failed", error: { code: "provisioning.no_address" } });
+    expect(made.host.containers.size).toBe(0);
+  });
+
+  test("on a host that stays away, and undoes what it can when the host is back", async () => {
+    await using made = await creationForTest({ settings: { PROVISIONING_GIVE_UP_MS: 30 } });
+    const back = made.host.trouble.always(/containers/, "away");
+    const { until, end, actor } = await made.create();
+    const undoing = await until(({ phase }) => phase === "undo:clone-container");
+    expect(undoing.steps?.[1]).toMatchObject({ name: "clone-container" });
+    expect(await made.quota(actor.id)).toHaveLength(1);
+    back();
+    expect(await end()).toMatchObject({ status: "failed", error: { code: "service.unavailable" } });
+    expect(await made.quota(actor.id)).toHaveLength(0);
+  });
+});
+
+test("no more containers are cloned at once than a storage can bear", async () => {
+  await using made = await creationForTest({ settings: { PROVISIONING_CLONES_PER_STORAGE: 2 } });
+  const gate = Promise.withResolvers<void>();
+  let cloning = 0;
+  let most = 0;
+  const stop = made.host.trouble.always("POST /containers", async () => {
+    most = Math.max(most, ++cloning);
+    await gate.promise;
+    cloning--;
+  });
+  const started = await Promise.all(Array.from({ length: 4 }, () => made.create()));
+  const waits = "Waiting for other servers to be cloned";
+  const waiting = started.map(({ until }) =>
+    until(({ message, finishedAt }) => message === waits || finishedAt !== null),
+  );
+  await Promise.race(waiting);
+  gate.resolve();
+  for (const { end } of started) expect(await end()).toMatchObject({ status: "succeeded" });
+  stop();
+  expect(most).toBe(2);
+});

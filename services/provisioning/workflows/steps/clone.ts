@@ -1,0 +1,93 @@
+import { withTx } from "#shared/db/tx.ts";
+import { OutcomeUnknown } from "#shared/saga/saga.ts";
+import { type HostContainer, HostError } from "../../adapters/host-driver.ts";
+import { hostnameOf } from "../../hostname.ts";
+import { ownerMark } from "../../ownership.ts";
+import { freeCloneSlot, noteFinding, takeCloneSlot } from "../../store.ts";
+import { type CreationContext, type CreationStep, ownerOf } from "../creation.ts";
+import { change, look } from "../host-calls.ts";
+import { reservedVmid } from "./vmid.ts";
+
+/** Makes the container under a VMID that is free at the host too; a stranger's container is reported and left alone. */
+export const cloneContainer: CreationStep = {
+  name: "clone-container",
+  title: "Making the container",
+  async do(c) {
+    await cloneSlot(c);
+    try {
+      return await makeContainer(c);
+    } finally {
+      await withTx(c.deps.db, (tx) => freeCloneSlot(tx, c.operationId));
+    }
+  },
+  async undo(c) {
+    // The state may be older than the last change of VMID.
+    const candidates = new Set([await reservedVmid(c), c.state.vmid]);
+    for (const vmid of candidates) if (vmid !== undefined) await removeOurs(c, vmid);
+  },
+};
+
+async function makeContainer(c: CreationContext) {
+  const excluded: number[] = [];
+  for (;;) {
+    c.signal.throwIfAborted();
+    const vmid = await reservedVmid(c, excluded);
+    const hostname = hostnameOf(c.state.name, vmid);
+    const found = await look(c, vmid);
+    if (found.ours) return { vmid, hostname, node: found.ours.node };
+    if (!found.foreign && (await create(c, vmid, hostname))) {
+      const made = await look(c, vmid);
+      if (made.ours) return { vmid, hostname, node: made.ours.node };
+      throw new OutcomeUnknown("The host made the container and does not show it");
+    }
+    await reportForeign(c, vmid, found.foreign);
+    excluded.push(vmid);
+  }
+}
+
+/** False when somebody took the VMID since we looked. */
+async function create(c: CreationContext, vmid: number, hostname: string): Promise<boolean> {
+  const { memoryMiB } = c.state;
+  const description = ownerMark(ownerOf(c));
+  try {
+    await change(c.deps.driver.create({ vmid, hostname, description, memoryMiB }));
+    return true;
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (!(cause instanceof HostError && cause.kind === "taken")) throw error;
+    // Ours after all, if a first call of which we never heard went through just now.
+    return (await look(c, vmid)).ours !== undefined;
+  }
+}
+
+async function reportForeign(c: CreationContext, vmid: number, container: HostContainer | undefined) {
+  const detail = { operationId: c.operationId, node: container?.node, hostname: container?.hostname };
+  c.log.warn({ vmid, ...detail }, "a free VMID is taken at the host by a container that is not ours");
+  const finding = { kind: "foreign_container" as const, subject: String(vmid), detail };
+  await withTx(c.deps.db, (tx) => noteFinding(tx, finding));
+  await c.progress(`Server number ${vmid} is taken; trying another one`);
+}
+
+/** Removes the container of this creation; whatever else may stand under the VMID stays untouched. */
+async function removeOurs(c: CreationContext, vmid: number): Promise<void> {
+  const { driver, settings } = c.deps;
+  const { ours } = await look(c, vmid);
+  if (!ours) return;
+  if (ours.status === "running") await change(driver.stop(vmid, { timeoutMs: settings.stopMs }));
+  await change(driver.destroy(vmid));
+}
+
+async function cloneSlot(c: CreationContext): Promise<void> {
+  const { db, clock, driver, settings } = c.deps;
+  const { storage } = driver;
+  const { clonesPerStorage: slots, cloneLeaseMs: leaseMs } = settings;
+  const take = () =>
+    withTx(db, (tx) =>
+      takeCloneSlot(tx, { operationId: c.operationId, storage, slots, now: clock.now(), leaseMs }),
+    );
+  for (let told = false; !(await take()); told = true) {
+    if (!told) await c.progress("Waiting for other servers to be cloned");
+    await clock.sleep(settings.pollMs, c.signal);
+    c.signal.throwIfAborted();
+  }
+}
