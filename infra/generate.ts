@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { rightsOf } from "#shared/bus/rights.ts";
 import { problemsOf } from "#shared/contract/check.ts";
 import { systemClock } from "#shared/process/clock.ts";
+import { composeOf, unitOf } from "#infra/deploy/units.ts";
+import { processes } from "#infra/processes.ts";
 import { version } from "#shared/process/version.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
 import { gatewayApp } from "#gateway/app.ts";
@@ -58,14 +60,21 @@ export async function generated(): Promise<Record<string, string>> {
     "gateway/golden/routes.txt": routesTable(registry, edges),
     "gateway/golden/openapi.json": json(document),
     "infra/nats/rights.gen.json": json(rightsOf(registry)),
+    "infra/deploy/compose.gen.yaml": formatted("compose.yaml", composeOf(processes)),
+    ...Object.fromEntries(
+      processes.map((spec) => [`infra/deploy/zpack-${spec.name}.gen.service`, unitOf(spec, processes)]),
+    ),
   };
 }
 
+const json = (value: unknown) => formatted("generated.json", value);
+
 /** As the formatter writes it, so that generated files pass the format check like all others. */
-function json(value: unknown): string {
-  const run = Bun.spawnSync([process.execPath, "fmt", "--stdin-filepath=generated.json"], {
+function formatted(name: string, value: unknown): string {
+  const text = name.endsWith(".yaml") ? Bun.YAML.stringify(value, null, 2) : JSON.stringify(value);
+  const run = Bun.spawnSync([process.execPath, "fmt", `--stdin-filepath=${name}`], {
     cwd: root,
-    stdin: Buffer.from(JSON.stringify(value)),
+    stdin: Buffer.from(text),
   });
   if (run.exitCode !== 0) throw new Error(`the formatter failed: ${run.stderr.toString()}`);
   return run.stdout.toString();
