@@ -59,6 +59,26 @@ test("a server that was killed is started again at once and recovers, whether or
   expect((await ask(again.port, "select x from killed")).length).toBe(1);
 });
 
+test("a start waits for a backend that outlives its killed server", async () => {
+  const killed = await start();
+  const connection = asAdmin(url(killed.port), async (sql) => {
+    const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    const pid = row?.pid ?? 0;
+    // Stopped, it cannot notice that its server is gone, and holds on to the shared memory.
+    process.kill(pid, "SIGSTOP");
+    process.kill(killed.pid, "SIGKILL");
+    await dead(killed.pid);
+    const again = start();
+    const refused = () => readFileSync(`${dir}.log`, "utf8").includes("pre-existing shared memory block");
+    while (!refused()) await Bun.sleep(5);
+    process.kill(pid, "SIGKILL");
+    return await again;
+  });
+  const again = await connection;
+  expect(again.adopted).toBe(false);
+  await ask(again.port);
+});
+
 test("a lock file that names a living process of somebody else is not believed", async () => {
   const first = await start();
   const lock = readFileSync(join(dir, "postmaster.pid"), "utf8");

@@ -1,6 +1,7 @@
 import {
   chownSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   closeSync,
@@ -47,9 +48,11 @@ export async function startPostgres(options: StartOptions): Promise<Postmaster> 
     if (survivor) return { ...survivor, adopted: true };
     const port = options.port ?? (await freePort());
     const started = await launch(dir, port, options.settings ?? {}, deadline);
-    if (started) return { pid: started, port, adopted: false };
-    // Another process took the free port between our look and the server's bind: a fixed port is not tried again.
-    if (options.port !== undefined || performance.now() > deadline) throw new Error(failure(dir));
+    if (typeof started === "number") return { pid: started, port, adopted: false };
+    // A fixed port that somebody else has is not tried again.
+    const hopeless = started === "port taken" && options.port !== undefined;
+    if (hopeless || performance.now() > deadline) throw new Error(failure(dir));
+    await Bun.sleep(50);
   }
 }
 
@@ -136,16 +139,23 @@ function removeIfPossible(path: string): void {
   }
 }
 
-/** Starts the server and waits for it; undefined when it ended because the port is taken. */
+/** Reasons that pass: a port that somebody took after our look, and backends that outlive a killed server for a moment. */
+const passing = {
+  "port taken": "could not create any TCP/IP sockets",
+  "still in use": "pre-existing shared memory block",
+} as const;
+
+/** Starts the server and waits for it: its pid, or why it ended where trying again can help. */
 async function launch(
   dir: string,
   port: number,
   settings: Record<string, string | number>,
   deadline: number,
-): Promise<number | undefined> {
+): Promise<number | keyof typeof passing> {
   const given = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
   const fixed = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="];
   const log = openSync(`${dir}.log`, "a", 0o600);
+  const before = fstatSync(log).size;
   const child = Bun.spawn(
     asPostgres(
       [join(binaries, "postgres"), "-D", dir, "-p", String(port), ...fixed, ...given],
@@ -159,7 +169,9 @@ async function launch(
     const server = running(dir);
     if (server?.ready && server.pid === child.pid) return child.pid;
     if (child.exitCode !== null) {
-      if (logTail(dir).includes("could not create any TCP/IP sockets")) return undefined;
+      const said = readFileSync(`${dir}.log`).subarray(before).toString();
+      if (said.includes(passing["port taken"])) return "port taken";
+      if (said.includes(passing["still in use"])) return "still in use";
       throw new Error(failure(dir));
     }
     await Bun.sleep(10);
