@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { milliseconds, parseEnv } from "#shared/config/env.ts";
@@ -31,8 +32,8 @@ export const Environment = z.object({
   LOCAL_HOST_AGENT_ENTRY: absolute.default(join(import.meta.dir, "../agent/main.ts")),
   /** Where, under root, container directories live when HOME cannot be reached by the agents' users. */
   LOCAL_HOST_SHARED_ROOT: absolute.default("/var/lib/zpack"),
-  /** Under root, the agent of a container runs as this number plus its vmid. */
-  LOCAL_HOST_UID_BASE: count(200_000, 1000),
+  /** Under root, the agent of a container runs as this number plus its vmid; without it, one that HOME gives. */
+  LOCAL_HOST_UID_BASE: z.coerce.number().int().min(1000).optional(),
   LOCAL_HOST_PORT_RANGE: range.prefault("20000-31999"),
   LOCAL_HOST_START_TIMEOUT_MS: count(20_000, 1),
   /** For an agent after SIGTERM, when the host stops or a stop names no time of its own. */
@@ -45,6 +46,10 @@ export const Environment = z.object({
   LOCAL_HOST_WATCH_MS: count(500, 1),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
+
+/** Two hosts on one machine hand out equal vmids: a base for each keeps their agents from being one user. */
+export const uidBaseOf = (home: string): number =>
+  200_000 + 10_000 * (createHash("sha256").update(home).digest().readUInt32BE() % 1000);
 
 export type Config = ReturnType<typeof readConfig>;
 
@@ -60,7 +65,7 @@ export function readConfig(env: Record<string, string | undefined>) {
     parent: e.LOCAL_HOST_PARENT,
     agentEntry: e.LOCAL_HOST_AGENT_ENTRY,
     sharedRoot: e.LOCAL_HOST_SHARED_ROOT,
-    uidBase: e.LOCAL_HOST_UID_BASE,
+    uidBase: e.LOCAL_HOST_UID_BASE ?? uidBaseOf(e.LOCAL_HOST_HOME),
     portRange: e.LOCAL_HOST_PORT_RANGE,
     startTimeoutMs: e.LOCAL_HOST_START_TIMEOUT_MS,
     stopTimeoutMs: e.LOCAL_HOST_STOP_TIMEOUT_MS,

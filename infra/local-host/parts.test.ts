@@ -32,8 +32,16 @@ describe("readConfig", () => {
   const least = { LOCAL_HOST_TOKEN: "a-token-of-the-host", LOCAL_HOST_HOME: "/somewhere" };
 
   test("needs a token and a home, and has a default for the rest", () => {
-    expect(readConfig(least)).toMatchObject({ port: 0, uidBase: 200_000, restartMs: [1000, 5000, 30_000] });
+    expect(readConfig(least)).toMatchObject({ port: 0, restartMs: [1000, 5000, 30_000] });
     expect(() => readConfig({})).toThrow(/LOCAL_HOST_TOKEN(.|\n)*LOCAL_HOST_HOME/);
+  });
+
+  test("two homes give two bases for the users of agents, each always the same; a setting overrules them", () => {
+    const baseOf = (home: string) => readConfig({ ...least, LOCAL_HOST_HOME: home }).uidBase;
+    expect(baseOf("/a")).toBe(baseOf("/a"));
+    expect(baseOf("/a")).not.toBe(baseOf("/b"));
+    expect(baseOf("/a") % 10_000).toBe(0);
+    expect(readConfig({ ...least, LOCAL_HOST_UID_BASE: "300000" }).uidBase).toBe(300_000);
   });
 
   test("names what is wrong without its value", () => {

@@ -15,7 +15,8 @@ import type { Container } from "../schema.ts";
 export const hostToken = "the-token-of-the-local-host";
 export const agentToken = "the-token-of-the-agent-itself";
 export const isRoot = process.getuid?.() === 0;
-export const uidOf = (vmid: number) => (isRoot ? 200_000 + vmid : process.getuid?.());
+const uidBase = 200_000;
+export const uidOf = (vmid: number) => (isRoot ? uidBase + vmid : process.getuid?.());
 
 /** Resolves when `condition` gives something; fails after 10 s. */
 export async function until<T>(condition: () => T | Promise<T>): Promise<NonNullable<T>> {
@@ -59,6 +60,7 @@ export function testHomes() {
     return {
       LOCAL_HOST_HOME: home,
       LOCAL_HOST_TOKEN: hostToken,
+      LOCAL_HOST_UID_BASE: String(uidBase),
       LOCAL_HOST_AGENT_ENTRY: entry,
       LOCAL_HOST_PACKAGE_SOURCE: packageSource,
       LOCAL_HOST_SHARED_ROOT: join(base, "shared"),
