@@ -220,6 +220,13 @@ describe("events", () => {
     expect(await publish.streamCreated()).not.toBe(born);
   }, 20_000);
 
+  test("a consumer that is stopped while it looks itself up ends", async () => {
+    await (await collect()).stop();
+    const late = await collect();
+    await (await mesh.bus("reader")).nc.flush();
+    await late.stop();
+  });
+
   test("what cannot be read is dropped, and does not stop what follows", async () => {
     const publish = publisher(await mesh.bus("sample"));
     await publish.publish(subject("bad"), "evt_4", "{}");

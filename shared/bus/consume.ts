@@ -41,6 +41,8 @@ export function consume(o: { bus: Bus; reaction: Reaction; clock: Clock; log: Lo
         const consumer = await bus.nc.jetstream().consumers.get(stream, durable);
         const messages = await consumer.consume({ max_messages: 64, expires: 5_000, idle_heartbeat: 1_000 });
         current = messages;
+        // Told to stop while the consumer was looked up: nobody else would end this iterator.
+        if (stopping.signal.aborted) messages.stop();
         const gone = watchForLoss(messages, log);
         for await (const message of messages) {
           if (stopping.signal.aborted) break;

@@ -33,6 +33,8 @@ export async function serve(bus: Bus, service: Service, hooks: Hooks): Promise<S
       },
     });
   }
+  // Resolved means served: without this round trip a first call may find nobody.
+  await bus.nc.flush();
   return {
     async stop(graceMs = 5_000) {
       await endpoints.stop().catch(() => undefined);
