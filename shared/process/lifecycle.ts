@@ -1,4 +1,3 @@
-import { closeSync, openSync } from "node:fs";
 import type { Logger } from "#shared/telemetry/log.ts";
 
 export type Stopper = {
@@ -41,9 +40,7 @@ export function onStop(log: Logger, stepMs = 6_000): Stopper {
   return { last: (name, stop) => void steps.push({ name, stop }) };
 }
 
-/** Tells whoever started this process that it serves, by touching the file that it named. */
+/** Tells whoever started this process that it serves, where that opened a channel for it. */
 export function ready(): void {
-  const file = process.env["ZPACK_READY_FILE"];
-  if (file) closeSync(openSync(file, "w"));
-  if (process.send) process.send({ ready: true });
+  process.send?.({ ready: true });
 }

@@ -89,7 +89,7 @@ describe("a service process", () => {
   test("ends at once on a rejection that nobody handled, and says so", async () => {
     const { code, lines } = await start("reject").end();
     expect(code).toBe(1);
-    expect(lines.at(-1)).toMatchObject({ level: 60, err: { message: "nobody caught me" } });
+    expect(lines.at(-1)).toMatchObject({ level: 60, err: { type: "Error", message: "nobody caught me" } });
   });
 
   test("logs a warning of the runtime as an error", async () => {

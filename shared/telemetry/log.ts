@@ -21,7 +21,13 @@ export type Level = (typeof levels)[number] | "silent";
  */
 export function createLogger(service: string, level: Level = "info"): Logger {
   const sink = pino(
-    { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime },
+    // Errors arrive as the plain objects that `redact` made; pino's own serializer would only lose their type.
+    {
+      level,
+      base: { service },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: (err) => err as unknown },
+    },
     pino.destination({ dest: 1, sync: true }),
   );
   return wrap((severity, fields, message) => sink[severity](fields, message), {});
