@@ -29,9 +29,12 @@ export type GatewayParts = {
 export function gatewayApp({ registry, edges, pipeline, hosts, addresses, version, log }: GatewayParts) {
   // With the standard host name a short Host header would move path boundaries, and guards with them.
   const app = new Elysia({ handler: { standardHostname: false }, strictPath: true, normalize: false })
-    .onRequest(({ request }) => {
+    .onRequest(({ request, set }) => {
       try {
         checkHost(request, hosts);
+        // The API page is the one answer that neither the pipeline nor an edge makes.
+        if (new URL(request.url).pathname.startsWith("/docs"))
+          set.headers["x-request-id"] = requestIdOf(newTraceparent());
         return undefined;
       } catch (error) {
         return failure(error, log);
@@ -81,6 +84,7 @@ function failure(error: unknown, log: Logger, requestId = requestIdOf(newTracepa
 const quiet: object = {
   withDefaultFonts: false,
   hideClientButton: true,
+  showDeveloperTools: "never",
   telemetry: false,
   agent: { disabled: true },
   mcp: { disabled: true },

@@ -233,10 +233,13 @@ describe("the API page", () => {
   });
 
   test("loads nothing from elsewhere", async () => {
-    const page = await (await send("GET", "/docs")).text();
+    const answer = await send("GET", "/docs");
+    expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f]{32}$/);
+    const page = await answer.text();
     const foreign = [...page.matchAll(/(?:src|href)="(https?:[^"]+)"/g)].map((match) => match[1]);
     expect(foreign).toEqual([]);
     const script = await send("GET", "/docs/scalar.js");
     expect(script.headers.get("content-encoding")).toBe("gzip");
+    expect(script.headers.get("x-request-id")).toMatch(/^[0-9a-f]{32}$/);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ensureOperator } from "./accounts.ts";
-import { ada, authForTest, tokenOf } from "./testing.ts";
+import { ada, authForTest, tokenOf } from "./testing/auth.ts";
 
 const operator = { email: "op@example.org", username: "operator", password: "a long password" };
 

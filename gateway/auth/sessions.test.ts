@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { ada, authForTest, forge } from "./testing.ts";
+import { ada, authForTest, forge } from "./testing/auth.ts";
 import { createSessions, type SessionOptions } from "./sessions.ts";
 import { createTokens } from "./tokens.ts";
-import { secret } from "./testing.ts";
+import { secret } from "./testing/auth.ts";
 
 const again = (auth: Awaited<ReturnType<typeof authForTest>>, o: Partial<SessionOptions> = {}) => {
   const tokens = createTokens({ secret, ttlSeconds: 3600, generation: 1, clock: auth.clock });

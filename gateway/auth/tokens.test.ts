@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { manualClock } from "#shared/testing/clock.ts";
-import { forge, secret } from "./testing.ts";
+import { forge, secret } from "./testing/auth.ts";
 import { createTokens, maxTokenLength } from "./tokens.ts";
 
 const clock = manualClock();

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { clientAddress } from "./address.ts";
 import { parseCidrs } from "./cidr.ts";
-import { rawRequest, sendRaw } from "./testing.ts";
+import { rawRequest, sendRaw } from "./testing/pipeline.ts";
 
 const proxies = parseCidrs(["10.0.0.0/8", "::1"]);
 const from = (socket: string, headers: Record<string, string> = {}, trusted = proxies) =>

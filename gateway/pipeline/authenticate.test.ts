@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { authForTest, forge, secret } from "#gateway/auth/testing.ts";
+import { authForTest, forge, secret } from "#gateway/auth/testing/auth.ts";
 import { maxTokenLength } from "#gateway/auth/tokens.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { authenticate, authenticated } from "./authenticate.ts";
-import { exchangeForTest, rawRequest, sendRaw } from "./testing.ts";
+import { exchangeForTest, rawRequest, sendRaw } from "./testing/pipeline.ts";
 
 // Over a real socket, since what the runtime makes of odd headers is part of the question.
 let auth: Awaited<ReturnType<typeof authForTest>>;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { silentLogger, wrap } from "#shared/telemetry/log.ts";
 import { parseCidrs } from "./cidr.ts";
 import { type AddressRules, checkAddress, guardIp } from "./guard-ip.ts";
-import { exchangeForTest } from "./testing.ts";
+import { exchangeForTest } from "./testing/pipeline.ts";
 
 const rules = (o: Partial<Record<keyof AddressRules, string[]>> = {}): AddressRules => ({
   trustedProxies: parseCidrs(o.trustedProxies ?? []),

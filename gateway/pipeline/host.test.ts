@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { Fault } from "#shared/fault/fault.ts";
 import { checkHost, hostRules } from "./host.ts";
-import { rawRequest, sendRaw } from "./testing.ts";
+import { rawRequest, sendRaw } from "./testing/pipeline.ts";
 
 const rules = hostRules({ allowed: [], publicUrl: "https://Play.Example.org:8443/portal" });
 const server = Bun.serve({

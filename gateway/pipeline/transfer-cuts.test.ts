@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { chunks, MiB, still, transferForTest, until } from "./testing.ts";
+import { chunks, MiB, still, transferForTest, until } from "./testing/pipeline.ts";
 
 const never = () => new Promise<Response>(() => {});
 const problem = (response: Response): Promise<unknown> => response.json();

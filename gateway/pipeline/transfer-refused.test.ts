@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chunks, transferForTest } from "./testing.ts";
+import { chunks, transferForTest } from "./testing/pipeline.ts";
 
 const problem = (response: Response): Promise<unknown> => response.json();
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { chunks, digest, MiB, sendBody, sendRaw, still, transferForTest, until } from "./testing.ts";
+import { chunks, digest, MiB, sendBody, sendRaw, still, transferForTest, until } from "./testing/pipeline.ts";
 
-const size = 64;
+const size = 128;
 // Large against what garbage, sockets and buffers make of the memory of client, gateway and agent in one process.
-const large = 192;
+const large = 320;
 
 describe("a download", () => {
   test("passes status, body and the headers that describe it", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { signedIn } from "../accounts.ts";
 import { createPasswords } from "../passwords.ts";
 import { gatewayService } from "../service.ts";
-import { ada, authForTest, tokenOf } from "../testing.ts";
+import { ada, authForTest, tokenOf } from "../testing/auth.ts";
 import { anonymous } from "#shared/contract/actor.ts";
 import { dispatch } from "#shared/contract/dispatch.ts";
 import { Fault } from "#shared/fault/fault.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { serviceActor } from "#shared/contract/actor.ts";
-import { ada, authForTest, tokenOf } from "../testing.ts";
+import { ada, authForTest, tokenOf } from "../testing/auth.ts";
 
 describe("logout", () => {
   test("200: the token is refused from the next request on, other sessions go on", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ada, authForTest } from "../testing.ts";
+import { ada, authForTest } from "../testing/auth.ts";
 
 describe("me", () => {
   test("200: every field of the account, and none besides", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { gateway } from "../contract.ts";
-import { authForTest } from "../testing.ts";
+import { authForTest } from "../testing/auth.ts";
 
 describe("profile", () => {
   test("200: the user of `me`, bare", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { signedIn } from "../accounts.ts";
-import { ada, authForTest, tokenOf } from "../testing.ts";
+import { ada, authForTest, tokenOf } from "../testing/auth.ts";
 
 describe("register", () => {
   test("201: opens the account, its first session and its news", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ada, authForTest } from "../testing.ts";
+import { ada, authForTest } from "../testing/auth.ts";
 
 describe("updateMe", () => {
   test("200: sets what is given, clears what is empty, leaves the rest", async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { AccountState } from "#services/billing/contract.ts";
 import { User } from "../contract.ts";
-import { authForTest } from "../testing.ts";
-import { accountChanged } from "./billing-account-changed.ts";
+import { authForTest } from "../testing/auth.ts";
+import { accountChanged } from "./account-changed.ts";
 
 test("billing's state is shown with the account; a newer version wins, in whatever order they come", async () => {
   await using auth = await authForTest();

@@ -5,8 +5,8 @@ import type { Policy, Route } from "#shared/contract/define.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { silentLogger, wrap } from "#shared/telemetry/log.ts";
 import { manualClock } from "#shared/testing/clock.ts";
-import type { Exchange } from "../exchange.ts";
-import { transfer } from "./transfer.ts";
+import type { Exchange } from "../../exchange.ts";
+import { transfer } from "../transfer.ts";
 
 /** Sends these bytes over a socket of its own and resolves with all that comes back until the other side closes. */
 export function sendRaw(port: number, bytes: string): Promise<string> {

@@ -8,14 +8,14 @@ import { silentLogger } from "#shared/telemetry/log.ts";
 import { newTraceparent, requestIdOf } from "#shared/telemetry/trace.ts";
 import { manualClock } from "#shared/testing/clock.ts";
 import { postgresForTest } from "#shared/testing/postgres.ts";
-import { signedIn } from "./accounts.ts";
-import { gateway } from "./contract.ts";
-import { createPasswords } from "./passwords.ts";
-import { gatewayService } from "./service.ts";
-import { createSessions } from "./sessions.ts";
-import { createTokens } from "./tokens.ts";
+import { signedIn } from "../accounts.ts";
+import { gateway } from "../contract.ts";
+import { createPasswords } from "../passwords.ts";
+import { gatewayService } from "../service.ts";
+import { createSessions } from "../sessions.ts";
+import { createTokens } from "../tokens.ts";
 
-const migrations = new URL("./migrations", import.meta.url).pathname;
+const migrations = new URL("../migrations", import.meta.url).pathname;
 
 export const secret = "a secret of the tests, of no use elsewhere";
 export const ada = { email: "Ada@example.org", username: "Ada", password: "correct horse battery" };
