@@ -19,7 +19,6 @@ const owners: Record<string, RegExp> = {
   "@elysiajs/jwt": /^gateway\/auth\/tokens\.ts$/,
   "minecraft-protocol": /^(e2e|infra\/agent)\//,
   "@playwright/test": /^e2e\//,
-  "fast-check": /^$/,
 };
 
 type Import = { file: string; path: string };
