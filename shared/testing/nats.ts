@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findNatsServer } from "#infra/nats/install.ts";
 import { startNats, stopNats } from "#infra/nats/server.ts";
+import { isRunning, readProcess } from "#shared/process/proc.ts";
 
 export type TestNats = AsyncDisposable & {
   url: string;
@@ -29,8 +30,11 @@ export async function natsForTest(o: { config?: string; jetstream?: boolean } = 
   const { url, port } = server;
   const kill = async () => {
     if (server.pid === 0) return;
+    const killed = readProcess(server.pid);
     process.kill(server.pid, "SIGKILL");
-    await stopNats(dir);
+    // Not by its command line, which a dying process loses before it is gone.
+    const ended = () => killed === undefined || !isRunning(killed);
+    while (!ended()) await Bun.sleep(5);
     server = { ...server, pid: 0 };
   };
   return {
