@@ -17,6 +17,8 @@ export const config = z.object({
   PROVISIONING_CONCURRENCY: count(8),
   /** Clones that run at the same time on one storage, whichever process makes them. */
   PROVISIONING_CLONES_PER_STORAGE: count(2),
+  /** For so long an identical create without an Idempotency-Key joins the first one. */
+  PROVISIONING_JOIN_MS: milliseconds(30_000),
   /** How often a waiting step looks again. */
   PROVISIONING_POLL_MS: milliseconds(150),
   /** How long a started container may take to have an address. */

@@ -15,8 +15,12 @@ await runService({
   config,
   migrations: new URL("./migrations", import.meta.url).pathname,
   start: ({ config: settings, bus, db, clock, log, wake }) => {
-    const createGame = createGameSaga({ giveUpAfterMs: settings.PROVISIONING_GIVE_UP_MS });
-    const deps = { db, createGame, billing: client(bus, billing) };
+    const createGame = createGameSaga({
+      giveUpAfterMs: settings.PROVISIONING_GIVE_UP_MS,
+      addressMs: settings.PROVISIONING_ADDRESS_MS,
+      readyMs: settings.PROVISIONING_READY_MS,
+    });
+    const deps = { db, createGame, joinMs: settings.PROVISIONING_JOIN_MS, billing: client(bus, billing) };
     const driver = localDriver({
       url: settings.LOCAL_HOST_URL,
       token: settings.LOCAL_HOST_TOKEN,

@@ -12,6 +12,8 @@ import type { CreateGame } from "./workflows/create-game.ts";
 export type Deps = {
   db: Db;
   createGame: CreateGame;
+  /** For so long an identical create without an Idempotency-Key joins the first one, in milliseconds. */
+  joinMs: number;
   billing: Pick<Client<(typeof billing)["routes"]>, "getAccount">;
 };
 

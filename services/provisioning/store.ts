@@ -82,6 +82,22 @@ export async function deleteAgentToken(tx: Tx, operationId: string): Promise<voi
   await tx`delete from agent_token where operation_id = ${operationId}`;
 }
 
+/**
+ * Forgets the stored answer (shared/db/idempotency) of a create that is older than `olderThanMs`, or whose operation
+ * has failed: asked for again, it is done again.
+ */
+export async function forgetCreate(
+  tx: Tx,
+  o: { scope: string; key: string; olderThanMs: number },
+): Promise<void> {
+  await tx`
+    delete from idempotency i where i.scope = ${o.scope} and i.key = ${o.key} and (
+      i.created_at <= now() - ${o.olderThanMs} * interval '1 millisecond'
+      or exists (
+        select from operation o
+        where o.id = i.answer::jsonb #>> '{answer,operationId}' and o.status in ('failed', 'cancelled')))`;
+}
+
 export type Finding = { kind: "foreign_container"; subject: string; detail: Record<string, unknown> };
 
 /** Notes what an operator should look at; seen again, it is counted. */

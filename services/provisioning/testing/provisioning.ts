@@ -52,7 +52,11 @@ export async function provisioningForTest(
   const host = hostForTest();
   const registry = registryForTest();
   const settings = quick(o.real ?? host, o.settings);
-  const createGame = createGameSaga({ giveUpAfterMs: settings.PROVISIONING_GIVE_UP_MS });
+  const createGame = createGameSaga({
+    giveUpAfterMs: settings.PROVISIONING_GIVE_UP_MS,
+    addressMs: settings.PROVISIONING_ADDRESS_MS,
+    readyMs: settings.PROVISIONING_READY_MS,
+  });
   const plan = { silent: false, states: new Map<string, Partial<AccountState>>() };
   const billing = {
     async getAccount({ accountId }: { accountId: string }) {
@@ -61,7 +65,7 @@ export async function provisioningForTest(
     },
   };
   const { log = silentLogger } = o;
-  const deps = { db: pg.db, createGame, billing };
+  const deps = { db: pg.db, createGame, joinMs: settings.PROVISIONING_JOIN_MS, billing };
   const service = provisioningService(deps);
   const driver = localDriver({
     ...(o.real ?? host),

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { serviceActor } from "#shared/contract/actor.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { newId } from "#shared/ids/ids.ts";
+import { updateOperation } from "#shared/saga/operation.ts";
 import { provisioning as contract } from "../contract.ts";
 import { saveAccount } from "../store.ts";
 import { account, freeAccount, provisioningForTest } from "../testing/provisioning.ts";
@@ -88,6 +89,41 @@ describe("createServer", () => {
     expect(later.headers).toEqual({ location: later.reply.statusUrl, "idempotency-replayed": "true" });
   });
 
+  test("202 again: a double click, the same twice without a key, makes one server", async () => {
+    const actor = newAccount();
+    const input = { name: "clicked", memoryMiB: 512 };
+    const answers = await Promise.all([
+      create(actor, input),
+      create(actor, { ...input, customerId: "acc_old_portal" }),
+      create(actor, { memoryMiB: 512, name: "clicked" }),
+    ]);
+    expect(new Set(answers.map(({ reply }) => JSON.stringify(reply))).size).toBe(1);
+    expect(answers.filter(({ headers }) => headers["idempotency-replayed"] === "true")).toHaveLength(2);
+    expect(await operationsOf(actor)).toBe(1);
+    await create(actor, { ...input, name: "another" });
+    await create(newAccount(), input);
+    await create(actor, input, newId("key"));
+    expect(await operationsOf(actor)).toBe(3);
+  });
+
+  test("202: the same without a key after half a minute, or after a failure, is another server", async () => {
+    const actor = newAccount();
+    await create(actor);
+    const age = (seconds: number) =>
+      query(
+        (tx) => tx`update idempotency set created_at = created_at - ${seconds} * interval '1 second'
+        where scope like ${`%${actor.id}%`}`,
+      );
+    await age(25);
+    expect((await create(actor)).headers["idempotency-replayed"]).toBe("true");
+    await age(5);
+    const second = await create(actor);
+    expect(second.headers["idempotency-replayed"]).toBeUndefined();
+    await query((tx) => updateOperation(tx, second.reply.operationId, { status: "failed" }));
+    expect((await create(actor)).headers["idempotency-replayed"]).toBeUndefined();
+    expect(await operationsOf(actor)).toBe(3);
+  });
+
   test("202: one key of two accounts is two keys", async () => {
     const key = newId("key");
     const [one, other] = [await create(newAccount(), {}, key), await create(newAccount(), {}, key)];
@@ -106,9 +142,10 @@ describe("createServer", () => {
     const actor = newAccount();
     await create(actor);
     billing.silent = true;
-    const during = await outcome(create(actor));
+    const during = await outcome(create(actor, { name: "another" }));
     billing.silent = false;
     expect(during).toBe("202");
+    expect(await operationsOf(actor)).toBe(2);
   });
 
   test("400 request.invalid: memory out of bounds, a name that is none", async () => {
@@ -150,7 +187,7 @@ describe("createServer", () => {
   test("409 provisioning.quota_exceeded: twenty creates at once against a limit of two make two", async () => {
     const actor = newAccount({ limits: { ...freeAccount("").limits, servers: 2 } });
     const outcomes = await Promise.all(
-      Array.from({ length: 20 }, () => outcome(create(actor, { memoryMiB: 256 }))),
+      Array.from({ length: 20 }, (_, i) => outcome(create(actor, { name: `world ${i}`, memoryMiB: 256 }))),
     );
     expect(outcomes.filter((each) => each === "202")).toHaveLength(2);
     expect(outcomes.filter((each) => each === "provisioning.quota_exceeded")).toHaveLength(18);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { accountId } from "#shared/contract/actor.ts";
 import { verb } from "#shared/contract/implement.ts";
@@ -9,6 +10,7 @@ import { chooseEngine, type Choice } from "../catalog.ts";
 import { type CreateServer, provisioning } from "../contract.ts";
 import { acceptOrder } from "../order.ts";
 import type { Deps } from "../service.ts";
+import { forgetCreate } from "../store.ts";
 
 export const createServer = verb(
   provisioning,
@@ -24,15 +26,18 @@ export const createServer = verb(
 
   const { memoryMiB, name = `${choice.engine.game} server` } = input;
   const order = { accountId: owner, name, memoryMiB, ...choice.engine };
-  const { answer, replayed } = await withTx(deps.db, (tx) => {
+  const { answer, replayed } = await withTx(deps.db, async (tx) => {
     const accept = async () => {
       const operation = await acceptOrder(tx, deps.createGame, order, fail);
       const { id: operationId, statusUrl } = operation;
       return { ok: true as const, operationId, statusUrl, requestId: ctx.requestId, operation };
     };
-    return key === undefined
-      ? accept().then((fresh) => ({ answer: fresh, replayed: false }))
-      : answerOnce(tx, { scope: `createServer:${owner}`, key, body: input }, accept);
+    if (key !== undefined)
+      return answerOnce(tx, { scope: `createServer:${owner}`, key, body: input }, accept);
+    // A double click: without a key the body itself is one, for a short while.
+    const joined = { scope: `createServer:${owner}:unkeyed`, key: digest(input) };
+    await forgetCreate(tx, { ...joined, olderThanMs: deps.joinMs });
+    return answerOnce(tx, { ...joined, body: input }, accept);
   });
   ctx.replyHeader("location", answer.statusUrl);
   if (replayed) ctx.replyHeader("idempotency-replayed", "true");
@@ -43,3 +48,7 @@ function choose(input: z.output<typeof CreateServer>): Choice {
   if ((input.ctype ?? input.type) !== "dev") return chooseEngine(input);
   return { error: "engine_unavailable", detail: "This installation has no runtime for dev containers" };
 }
+
+/** Parsed bodies have their members in the contract's order, so equal ones have equal digests. */
+const digest = (input: z.output<typeof CreateServer>): string =>
+  createHash("sha256").update(JSON.stringify(input)).digest("hex");

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { Fault } from "#shared/fault/fault.ts";
 import { creationForTest } from "../testing/creation.ts";
 
 describe("a creation gives up", () => {
@@ -43,6 +44,39 @@ describe("a creation gives up", () => {
   });
 });
 
+test("a creation that finds no free number is undone, although there is none to look at either", async () => {
+  await using made = await creationForTest({ settings: { PROVISIONING_GIVE_UP_MS: 30 } });
+  const { host, registry } = made;
+  const title = "No server number is free";
+  void host.trouble.next("GET /containers/:vmid", () => {
+    for (const vmid of registry.held()) host.putForeign(vmid);
+    registry.trouble.always("reserve", () => {
+      throw new Fault({ code: "servers.range_exhausted", status: 503, title, retryable: true });
+    });
+  });
+  const { end, actor } = await made.create();
+  expect(await end()).toMatchObject({ status: "failed", error: { code: "servers.range_exhausted" } });
+  expect(host.containers.size).toBe(1);
+  expect(await made.quota(actor.id)).toHaveLength(0);
+});
+
+test("a creation that waits for longer than it tries to reach somebody outlives a moment without host and agent", async () => {
+  await using made = await creationForTest({ settings: { PROVISIONING_GIVE_UP_MS: 1 } });
+  const hiccup = Promise.withResolvers<void>();
+  made.host.behaviour.installPolls = 1_000_000;
+  const { until, end } = await made.create();
+  await until(({ message }) => message.startsWith("Installing"));
+  const away = made.host.trouble.always("GET /ready", "away");
+  void made.host.trouble.next("GET /containers/:vmid", () => {
+    hiccup.resolve();
+    return "away";
+  });
+  await hiccup.promise;
+  away();
+  made.host.behaviour.installPolls = 0;
+  expect(await end()).toMatchObject({ status: "succeeded" });
+});
+
 test("no more containers are cloned at once than a storage can bear", async () => {
   await using made = await creationForTest({ settings: { PROVISIONING_CLONES_PER_STORAGE: 2 } });
   const gate = Promise.withResolvers<void>();
@@ -63,4 +97,23 @@ test("no more containers are cloned at once than a storage can bear", async () =
   for (const { end } of started) expect(await end()).toMatchObject({ status: "succeeded" });
   stop();
   expect(most).toBe(2);
+});
+
+test("while the host has not said whether it clones, the clone's place is not given to another", async () => {
+  await using made = await creationForTest({ settings: { PROVISIONING_CLONES_PER_STORAGE: 1 } });
+  const back = Promise.withResolvers<() => void>();
+  void made.host.trouble.next("POST /containers", () => {
+    back.resolve(made.host.trouble.always("GET /containers/:vmid", "away"));
+    return "lost after";
+  });
+  const first = await made.create();
+  await first.until(({ status }) => status === "unknown");
+  const slots = () => made.query((tx) => tx<{ operationId: string }[]>`select operation_id from clone_slot`);
+  const second = await made.create();
+  await second.until(({ message }) => message === "Waiting for other servers to be cloned");
+  for (let look = 0; look < 20; look++)
+    expect([...(await slots())]).toEqual([{ operationId: first.operationId }]);
+  (await back.promise)();
+  for (const { end } of [first, second]) expect(await end()).toMatchObject({ status: "succeeded" });
+  expect(await slots()).toHaveLength(0);
 });

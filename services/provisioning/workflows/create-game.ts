@@ -4,7 +4,7 @@ import { beginSaga } from "#shared/saga/begin.ts";
 import { readOperation } from "#shared/saga/operation.ts";
 import { defineSaga, type Saga } from "#shared/saga/saga.ts";
 import { deleteAgentToken, deleteQuota, insertAgentToken } from "../store.ts";
-import type { Creation, CreationDeps, Order } from "./creation.ts";
+import type { Creation, CreationDeps, CreationStep, Order } from "./creation.ts";
 import { sendAgentConfig, waitReady } from "./steps/agent.ts";
 import { cloneContainer } from "./steps/clone.ts";
 import { configureContainer, startContainer, waitForIp } from "./steps/container.ts";
@@ -13,12 +13,15 @@ import { allocateVmid } from "./steps/vmid.ts";
 
 export const queue = "provisioning";
 export type CreateGame = Saga<CreationDeps, Creation>;
+/** In milliseconds; the last two as in the settings of the steps. */
+type CreatePatience = { giveUpAfterMs: number; addressMs: number; readyMs: number };
 
 /**
  * From an order to a game server that players can join. The names and the order of the steps are public: the Portal
- * shows them. `giveUpAfterMs`: how long a step tries to reach somebody before the creation is undone.
+ * shows them. `giveUpAfterMs`: how long a step tries to reach somebody before the creation is undone. Steps that wait
+ * have that on top of their own bound: a hiccup late in a long installation does not undo it.
  */
-export const createGameSaga = ({ giveUpAfterMs }: { giveUpAfterMs: number }): CreateGame =>
+export const createGameSaga = (o: CreatePatience): CreateGame =>
   defineSaga<CreationDeps, Creation>({
     type: "create-game",
     queue,
@@ -27,14 +30,14 @@ export const createGameSaga = ({ giveUpAfterMs }: { giveUpAfterMs: number }): Cr
       cloneContainer,
       configureContainer,
       startContainer,
-      waitForIp,
+      { ...waitForIp, giveUpAfterMs: o.giveUpAfterMs + o.addressMs },
       sendAgentConfig,
-      waitReady,
+      { ...waitReady, giveUpAfterMs: o.giveUpAfterMs + o.readyMs },
       persistInstance,
       publishEdge,
       registerProxy,
       confirm,
-    ].map((step) => ({ ...step, giveUpAfterMs })),
+    ].map((step: CreationStep) => ({ giveUpAfterMs: o.giveUpAfterMs, ...step })),
     server: ({ serverId, instanceId }) => ({ serverId, instanceId }),
     result: (state) => ({
       serverId: state.serverId,

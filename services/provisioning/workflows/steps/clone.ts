@@ -1,4 +1,5 @@
 import { withTx } from "#shared/db/tx.ts";
+import { Fault } from "#shared/fault/fault.ts";
 import { OutcomeUnknown } from "#shared/saga/saga.ts";
 import { type HostContainer, HostError } from "../../adapters/host-driver.ts";
 import { hostnameOf } from "../../hostname.ts";
@@ -14,18 +15,28 @@ export const cloneContainer: CreationStep = {
   title: "Making the container",
   async do(c) {
     await cloneSlot(c);
-    try {
-      return await makeContainer(c);
-    } finally {
-      await withTx(c.deps.db, (tx) => freeCloneSlot(tx, c.operationId));
-    }
+    const made = await makeContainer(c);
+    // Only now, or when it is undone: after a failure the host may be cloning still, and the next try has the slot again.
+    await freeSlot(c);
+    return made;
   },
   async undo(c) {
     // The state may be older than the last change of VMID.
-    const candidates = new Set([await reservedVmid(c), c.state.vmid]);
+    const candidates = new Set([await vmidInForce(c), c.state.vmid]);
     for (const vmid of candidates) if (vmid !== undefined) await removeOurs(c, vmid);
+    await freeSlot(c);
   },
 };
+
+/** Without a number in force the registry would choose one; when it has none left, there is none to look at. */
+async function vmidInForce(c: CreationContext): Promise<number | undefined> {
+  try {
+    return await reservedVmid(c);
+  } catch (error) {
+    if (error instanceof Fault && error.code === "servers.range_exhausted") return undefined;
+    throw error;
+  }
+}
 
 async function makeContainer(c: CreationContext) {
   const excluded: number[] = [];
@@ -91,3 +102,5 @@ async function cloneSlot(c: CreationContext): Promise<void> {
     c.signal.throwIfAborted();
   }
 }
+
+const freeSlot = (c: CreationContext) => withTx(c.deps.db, (tx) => freeCloneSlot(tx, c.operationId));
