@@ -41,6 +41,7 @@ const done = { start: "The game runs", stop: "The game is stopped", restart: "Th
 /**
  * The rows of a new power operation: the operation, the lock's words, and the job that brings it to its end whatever
  * becomes of this process. The job begins at `runAt` (milliseconds): until then the caller asks the agent himself.
+ * Rejects when the lock is not held any more.
  */
 export async function openPower(
   tx: Tx,
@@ -58,7 +59,9 @@ export async function openPower(
     status: "running",
     ...words,
   });
-  await beatLock(tx, { ...job, type, ...words, now: new Date(job.begunAt) });
+  // Its process may have been paused since it took the lock.
+  const held = await beatLock(tx, { ...job, type, ...words, now: new Date(job.begunAt) });
+  if (!held) throw new Error("the operation lock was lost before it was used");
   await enqueue(tx, {
     queue: powerQueue,
     key: job.operationId,

@@ -108,6 +108,16 @@ describe("one look at one server", () => {
     expect(again?.again).toBeWithin(50_000, 60_001);
   });
 
+  test("a start that failed does not put off the stop of a suspended account", async () => {
+    const servers = await shared;
+    await using agent = stubAgent();
+    const { look, id, owner, customerId } = await opened(agent);
+    agent.answer("/start", () => Response.json({ error: "No.", code: "no" }, { status: 503 }));
+    await servers.ask("startGame", { id }, owner).catch(() => undefined);
+    await servers.bills(customerId, { serverBillingState: "suspended_shutdown" });
+    expect(await look()).toMatchObject({ again: undefined, type: "power.stop" });
+  });
+
   test("a dev server has no game; an agent that is away is not known to be idle; a server that is gone is none", async () => {
     const servers = await shared;
     await using agent = stubAgent();

@@ -13,7 +13,7 @@ import { claimLock, type Desired, lastFailureAge, readServer } from "./store.ts"
  * operation like a customer's, so it holds the lock, is seen, and survives this process.
  *
  * Left alone are dev servers, agents that do not answer, games in transition, crashed ones (the agent has a back-off of
- * its own), servers whose lock is held, and for a while those whose last power operation failed.
+ * its own), servers whose lock is held, and for a while those at which the same action failed: a failed start keeps no suspension waiting.
  */
 export const reconcileServer =
   (deps: Deps) =>
@@ -32,10 +32,10 @@ export const reconcileServer =
       if (server?.ctype !== "game" || server.lock) return undefined;
       const action = actionFor(effectiveDesired(server), state);
       if (!action) return undefined;
-      const sinceFailureMs = await lastFailureAge(tx, instanceId);
+      const type = `power.${action}`;
+      const sinceFailureMs = await lastFailureAge(tx, { instanceId, type });
       const waitMs = config.RECONCILE_RETRY_MS - (sinceFailureMs ?? Infinity);
       if (waitMs > 0) return { again: Math.ceil(waitMs) };
-      const type = `power.${action}`;
       const fence = await claimLock(tx, { instanceId, operationId, type, now: new Date(now), aliveSince });
       if (fence === undefined) return undefined;
       const job = { instanceId, operationId, fence, action, startedBefore: null, begunAt: now };

@@ -17,13 +17,13 @@ const settled = async () => {
 /** A poller of `names`, over agents of which those in `dead` never answer until released. */
 function pollerForTest(
   names: string[],
-  o: { dead?: Set<string>; chance?: () => number; concurrency?: number } = {},
+  o: { dead?: Set<string>; chance?: () => number; concurrency?: number; broken?: boolean } = {},
 ) {
   const clock = manualClock();
   const seen = new Map<string, Observation>();
   const asked: string[] = [];
   const stuck = Promise.withResolvers<void>();
-  const state = { names, broken: false };
+  const state = { names, broken: o.broken ?? false };
   const live: Live = {
     get: (id) => seen.get(id),
     refresh: async ({ instanceId }) => {
@@ -96,18 +96,28 @@ test("dead agents keep nobody waiting, and none of them is asked twice at once",
   expect(poller.asked.filter((id) => dead.has(id))).toHaveLength(21);
 });
 
-test("new servers are asked, those that are gone forgotten, and a database that is away ends nothing", async () => {
+test("new servers are asked, and those that are gone forgotten", async () => {
   await using poller = pollerForTest(["a"]);
   await poller.first;
   poller.state.names = ["b"];
   await poller.clock.advance(5_000);
   await settled();
   expect([...poller.seen.keys()]).toEqual(["b"]);
+  expect(poller.asked).toEqual(["a", "b"]);
+});
+
+test("while the database is away the servers known before are asked; one away from the beginning is waited for", async () => {
+  await using poller = pollerForTest(["a"]);
+  await poller.first;
   poller.state.broken = true;
   await poller.clock.advance(5_000);
   await settled();
-  poller.state.broken = false;
-  await poller.clock.advance(5_000);
+  expect(poller.asked).toEqual(["a", "a"]);
+
+  await using late = pollerForTest(["a"], { broken: true });
   await settled();
-  expect(poller.asked).toEqual(["a", "b", "b"]);
+  late.state.broken = false;
+  await late.clock.advance(5_000);
+  await late.first;
+  expect(late.asked).toEqual(["a"]);
 });

@@ -14,7 +14,8 @@ export type Poller = {
 const jitter = 0.2;
 
 /**
- * Asks every server of `targets` once per interval, until stopped. `targets` is what this replica is responsible for.
+ * Asks every server of `targets` once per interval, until stopped. `targets` is what this replica is responsible for; while it
+ * cannot be read, those known before go on being asked.
  * Servers that did not answer last time share a quarter of the places, so that dead ones, which use up their whole
  * time-out, never keep the others waiting.
  */
@@ -43,8 +44,7 @@ export function startPoller(o: {
     });
   };
 
-  const sweep = async (delayMs: () => number) => {
-    const servers = await o.targets();
+  const askAll = (servers: Asked[], delayMs: () => number) => {
     live.retain(new Set(servers.map((server) => server.instanceId)));
     for (const server of servers) {
       if (asking.has(server.instanceId)) continue;
@@ -55,15 +55,17 @@ export function startPoller(o: {
 
   const { promise: first, resolve: firstDone } = Promise.withResolvers<void>();
   const run = async () => {
-    for (let round = 0; !signal.aborted; round++) {
+    let servers: Asked[] | undefined;
+    while (!signal.aborted) {
       const begun = clock.now();
+      const isFirst = servers === undefined;
       try {
-        await sweep(() => (round === 0 ? 0 : chance() * jitter * intervalMs));
-        if (round === 0) void Promise.all(asking.values()).then(() => firstDone());
+        servers = await o.targets();
       } catch (err) {
-        log.warn({ err }, "the servers to ask could not be read");
-        round--;
+        log.warn({ err }, "the servers to ask could not be read; those known before are asked");
       }
+      if (servers) askAll(servers, () => (isFirst ? 0 : chance() * jitter * intervalMs));
+      if (servers && isFirst) void Promise.all(asking.values()).then(() => firstDone());
       await clock.sleep(Math.max(0, begun + intervalMs - clock.now()), signal);
     }
     firstDone();

@@ -16,7 +16,7 @@ const tell = (data: AccountState) =>
     at: "2030-01-01T00:00:00Z",
     data,
   });
-const mayStart = (serverId: string) =>
+const mayWatch = (serverId: string) =>
   servers.ask("authorize", { serverId, action: "console.view" }).then(
     () => true,
     () => false,
@@ -27,20 +27,20 @@ test("a newer state of an account decides at once and wakes its servers; an olde
   const other = await servers.open();
   const suspended = { serverBillingState: "suspended_shutdown" } as const;
   await tell(accountState(customerId, { version: 5, ...suspended }));
-  expect(await mayStart(id)).toBe(false);
+  expect(await mayWatch(id)).toBe(false);
   expect(servers.woken).toContain(instanceId);
   expect(servers.woken).not.toContain(other.instanceId);
   servers.woken.length = 0;
   await tell(accountState(customerId, { version: 4 }));
   await tell(accountState(customerId, { version: 5 }));
-  expect(await mayStart(id)).toBe(false);
+  expect(await mayWatch(id)).toBe(false);
   expect(servers.woken).toEqual([]);
   await tell(accountState(customerId, { version: 6 }));
-  expect(await mayStart(id)).toBe(true);
+  expect(await mayWatch(id)).toBe(true);
 });
 
 test("an account without servers is kept for the day when it has one", async () => {
   await tell(accountState("acc_future", { version: 9, serverBillingState: "retained" }));
   const { id } = await servers.open({ customerId: "acc_future" });
-  expect(await mayStart(id)).toBe(false);
+  expect(await mayWatch(id)).toBe(false);
 });

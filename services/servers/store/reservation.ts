@@ -56,6 +56,11 @@ export async function takeVmid(
   return row?.vmid;
 }
 
+/** Waits for whoever is changing the reservation of this instance, an activation above all, and keeps others from it. */
+export async function lockReservation(tx: Tx, instanceId: string): Promise<void> {
+  await tx`select from vmid_reservation where instance_id = ${instanceId} for update`;
+}
+
 /** Marks the reservation as used by a live server; false when the VMID is not reserved for exactly this one. */
 export async function claimReservation(
   tx: Tx,

@@ -19,7 +19,7 @@ import type { servers } from "../contract.ts";
 import { liveObservations } from "../live/live.ts";
 import { startParts } from "../parts.ts";
 import { type Deps, serversService } from "../service.ts";
-import { storeAccount } from "../store.ts";
+import { claimReservation, insertInstance, storeAccount } from "../store.ts";
 import { nobody } from "./agent.ts";
 
 const migrations = new URL("../migrations", import.meta.url).pathname;
@@ -164,6 +164,48 @@ export async function serversForTest(o: Options = {}) {
           tx<{ subject: string; version: number; payload: Record<string, unknown> }[]>`
             select subject, version, payload from outbox where key = ${key} order by position`,
       ),
+    /** An activation that has written and not yet committed, until `commit`. */
+    async activating() {
+      const ids = { operationId: newId("prv"), instanceId: newInstanceId(), customerId: newId("acc") };
+      const { vmid } = await ask("reserve", { ...ids, ctype: "game" });
+      const facts = { ...ids, vmid, ctype: "game", name: "my world", hostname: `srv-${vmid}` } as const;
+      const rest = {
+        node: "local",
+        ip: null,
+        agent: nobody,
+        engineType: "x",
+        engineVersion: null,
+        payload: {},
+      };
+      const written = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<void>();
+      const done = query(async (tx) => {
+        await claimReservation(tx, facts);
+        await insertInstance(tx, { ...facts, ...rest });
+        written.resolve();
+        await gate.promise;
+      });
+      await written.promise;
+      const commit = () => {
+        gate.resolve();
+        return done;
+      };
+      return { ...ids, vmid, commit };
+    },
+    /** Resolves when a statement waits for the lock of another, or `ended` does. */
+    async blocked(ended: Promise<unknown>): Promise<void> {
+      let over = false;
+      void ended.then(
+        () => (over = true),
+        () => (over = true),
+      );
+      const waiting = () =>
+        query(
+          (tx) =>
+            tx`select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+        );
+      await until(waiting, (rows) => over || rows.length > 0);
+    },
     /** Billing said this of an account. */
     bills: (accountId: string, change: Partial<AccountState>) =>
       query((tx) => storeAccount(tx, accountState(accountId, { version: 2, ...change }))),

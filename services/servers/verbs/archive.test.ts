@@ -30,6 +30,15 @@ describe("archive", () => {
     expect(await servers.ask("archive", input)).toEqual({ archived: false });
   });
 
+  test("200: an activation under way is waited for and archived, not left behind alive", async () => {
+    const late = await servers.activating();
+    const archiving = servers.ask("archive", { ...late, reason: "its creation failed" });
+    await servers.blocked(archiving);
+    await late.commit();
+    expect(await archiving).toEqual({ archived: true });
+    expect(await servers.ask("findInstance", late)).toEqual({ instance: null, archived: true });
+  });
+
   test("200: the number stays taken until it is released, and the lock of the teardown is kept", async () => {
     const opened = await servers.open();
     const { id, instanceId, operationId } = opened;

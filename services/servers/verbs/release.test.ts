@@ -26,6 +26,15 @@ describe("release", () => {
     expect(await servers.ask("release", input)).toEqual({ released: false });
   });
 
+  test("409 servers.still_live: an activation under way keeps its number, too", async () => {
+    const late = await servers.activating();
+    const releasing = servers.ask("release", late).catch((error: unknown) => error);
+    await servers.blocked(releasing);
+    await late.commit();
+    expect(await releasing).toMatchObject({ status: 409, code: "servers.still_live" });
+    expect((await servers.ask("findInstance", late)).instance).toMatchObject({ vmid: late.vmid });
+  });
+
   test("409 servers.still_live: a server that lives keeps its number", async () => {
     const opened = await servers.open();
     expect(servers.ask("release", opened)).rejects.toMatchObject({ status: 409, code: "servers.still_live" });

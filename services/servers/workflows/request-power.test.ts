@@ -1,0 +1,29 @@
+import { afterAll, expect, test } from "bun:test";
+import { newId } from "#shared/ids/ids.ts";
+import { stubAgent } from "../testing/agent.ts";
+import { serversForTest } from "../testing/servers.ts";
+import { requestPower } from "./request-power.ts";
+
+const servers = await serversForTest();
+afterAll(() => servers[Symbol.asyncDispose]());
+
+test.each(["start", "stop", "restart"] as const)(
+  "a process that was paused until another had its lock asks for no %s, and writes nothing",
+  async (action) => {
+    await using agent = stubAgent();
+    const { id, instanceId } = await servers.open({ agent: agent.access });
+    const ask = { serverId: id, operationId: newId("srv") };
+    const facts = await servers.ask("authorizeAgent", { ...ask, action: `power.${action}` });
+    await servers.ask("unlock", { instanceId, ...facts.lock });
+    await servers.ask("authorize", { serverId: id, action: "backups.restore" });
+    expect(requestPower(servers.deps, action, facts, Date.now() + 5_000)).rejects.toThrow(
+      "the operation lock",
+    );
+    expect(agent.calls.get(`/${action}`)).toBeUndefined();
+    const { instance } = await servers.ask("findInstance", { instanceId });
+    expect(instance).toMatchObject({ desired: "running", version: 1 });
+    expect((await servers.ask("getServer", { id })).operationType).toBe("backups.restore");
+    const operations = await servers.query((tx) => tx`select from operation where id = ${ask.operationId}`);
+    expect(operations).toHaveLength(0);
+  },
+);
