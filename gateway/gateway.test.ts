@@ -11,7 +11,7 @@ import type { Stage } from "./exchange.ts";
 import { call } from "./pipeline/call.ts";
 import { parseCidrs } from "./pipeline/cidr.ts";
 import { hostRules } from "./pipeline/host.ts";
-import { readInput } from "./pipeline/input.ts";
+import { readInput, readJson } from "./pipeline/input.ts";
 import { respond } from "./pipeline/respond.ts";
 import { registry } from "./registry.ts";
 
@@ -145,6 +145,13 @@ describe("a body", () => {
     const response = await send("POST", "/api/words/a", '{"__proto__":{"word":"hi"},"word":"ho"}');
     expect(await response.json()).toEqual({ said: "a:ho" });
     expect(({} as Record<string, unknown>)["word"]).toBeUndefined();
+  });
+
+  test("that its client gives up in the middle is nobody's failure", async () => {
+    const body = new ReadableStream({ start: (stream) => stream.error(new Error("gone")) });
+    expect(readJson(new Request("http://localhost/", { method: "POST", body }))).rejects.toMatchObject({
+      code: "request.cancelled",
+    });
   });
 
   test("400 names each field", async () => {

@@ -81,6 +81,9 @@ async function handle(
   } catch (error) {
     if (!(error instanceof Fault)) x.log.error({ err: error }, "a request failed");
     const fault = error instanceof Fault ? error : coreFault("internal.error", {}, { cause: error });
+    // So that the id in a customer's hand leads somewhere; the service has logged its cause under the same id.
+    if (error instanceof Fault && fault.status >= 500)
+      x.log.warn({ err: error, status: fault.status }, "a request was answered with a failure");
     return problemResponse(fault, requestId, headers);
   }
 }

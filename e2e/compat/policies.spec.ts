@@ -46,9 +46,22 @@ for (const bound of protectedRoutes) {
   });
 }
 
+for (const bound of protectedRoutes)
+  test(`${bound.label}: 401 before anything of the request is read`, async ({ url }) => {
+    const { method, path } = requestOf(bound, "no-number");
+    const body = method === "GET" ? {} : { body: "{" };
+    const response = await fetch(url + path, { method, headers: { "content-type": "text/plain" }, ...body });
+    expect({ status: response.status, code: ((await response.json()) as { code: string }).code }).toEqual({
+      status: 401,
+      code: "auth.required",
+    });
+  });
+
 for (const bound of operatorRoutes)
   test(`${bound.label}: 403 auth.forbidden for a customer`, async ({ ada }) => {
     isProblem(await send(ada, bound), 403, "auth.forbidden");
+    const { method, path } = requestOf(bound);
+    isProblem(await ada.send(method, path, {}), 403, "auth.forbidden");
   });
 
 test.describe("routes of one server", () => {

@@ -1,5 +1,6 @@
 import type { Sessions } from "#gateway/auth/sessions.ts";
 import { type Actor, anonymous } from "#shared/contract/actor.ts";
+import { checkActor } from "#shared/contract/dispatch.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import type { Stage } from "../exchange.ts";
 
@@ -18,11 +19,15 @@ export async function authenticate(sessions: Sessions, authorization: string | n
   return await sessions.actorOf(token);
 }
 
-/** Finds out who sends the request, where the route asks for that; an old token does not keep anybody from a public one. */
+/**
+ * Finds out who sends the request, where the route asks for that, and refuses whom it does not admit before anything of
+ * the request is read. An old token does not keep anybody from a public route.
+ */
 export const authenticated =
   (sessions: Sessions): Stage =>
   async (x) => {
     const { auth } = x.route.policy;
     if (auth !== "session" && auth !== "operator") return;
     x.actor = await authenticate(sessions, x.request.headers.get("authorization"));
+    checkActor(x.route.policy, x.actor);
   };

@@ -1,4 +1,5 @@
 import { coreFault } from "#shared/fault/core.ts";
+import { Fault } from "#shared/fault/fault.ts";
 import type { Stage } from "../exchange.ts";
 
 const maxBytes = 256 * 1024;
@@ -35,10 +36,15 @@ const tooLarge = () => coreFault("request.too_large", { details: { maxBytes } })
 async function readBounded(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxBytes) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body) {
+      size += chunk.length;
+      if (size > maxBytes) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    // A client that goes away in the middle of its body is no failure of ours.
+    throw cause instanceof Fault ? cause : coreFault("request.cancelled", {}, { cause });
   }
   return Buffer.concat(chunks);
 }

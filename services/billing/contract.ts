@@ -95,7 +95,11 @@ const AccountId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be the id of a
 
 export const Override = z.object({
   serverBillingState: ServerBillingState,
-  reason: z.string().min(3).max(500),
+  reason: z
+    .string()
+    .min(3)
+    .max(500)
+    .regex(/^[^\p{Cc}\p{Cs}]+$/u, "must not contain control characters"),
   /** The override ends by itself at this moment; null: until it is lifted. */
   until: z.iso.datetime().nullable().default(null),
 });

@@ -89,7 +89,7 @@ async function perform(
  * Routes for other services, public ones and those guarded by address look at no account. A service that acts on its
  * own (a worker, the controller) may call any route: its rights on the bus have already decided.
  */
-function checkActor({ auth }: Policy, actor: Actor): void {
+export function checkActor({ auth }: Policy, actor: Actor): void {
   if (actor.kind === "service" || (auth !== "session" && auth !== "operator")) return;
   if (actor.kind !== "account") throw coreFault("auth.required");
   if (auth === "operator" && actor.role !== "operator") throw coreFault("auth.forbidden");

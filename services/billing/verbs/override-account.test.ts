@@ -81,10 +81,13 @@ describe("overrideAccount", () => {
     expect(await billing.events(id)).toHaveLength(4);
   });
 
-  test("400 request.invalid: without a reason", async () => {
-    const asked = billing.ask("overrideAccount", { ...suspension(await opened()), reason: "" });
-    expect(asked).rejects.toMatchObject({ status: 400, code: "request.invalid" });
-  });
+  test.each(["", "a\u0000bcd", "a\ud800bc"])(
+    "400 request.invalid: with no reason that can be kept (%j)",
+    async (reason) => {
+      const asked = billing.ask("overrideAccount", { ...suspension(await opened()), reason });
+      expect(asked).rejects.toMatchObject({ status: 400, code: "request.invalid" });
+    },
+  );
 
   test("403 auth.forbidden: a customer", async () => {
     const id = await opened();
