@@ -28,6 +28,7 @@ export function rightsOf(registry: readonly Contract[]): Rights[] {
         ...new Set(subjects),
         `evt.${service}.>`,
         `wake.${service}.>`,
+        ...(contract.broadcasts ? [`bct.${service}.>`] : []),
         `$JS.API.STREAM.INFO.${stream}`,
         ...durables.flatMap((durable) => [
           `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
@@ -41,6 +42,7 @@ export function rightsOf(registry: readonly Contract[]): Rights[] {
         `rpc.${service}.v1.> ${service}`,
         `_INBOX.${service}.>`,
         `wake.${service}.>`,
+        ...(contract.broadcasts ? [`bct.${service}.>`] : []),
         ...["PING", "INFO", "STATS"].flatMap((verb) => [
           `$SRV.${verb}`,
           `$SRV.${verb}.${service}`,

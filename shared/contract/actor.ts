@@ -10,6 +10,8 @@ export const Actor = z.discriminatedUnion("kind", [
     role: z.enum(["customer", "operator"]),
     /** Session or API key that was presented. */
     via: z.string(),
+    /** What the API key that was presented may do; absent for a session, which may do all that the account may. */
+    scopes: z.array(z.string()).optional(),
   }),
 ]);
 export type Actor = z.infer<typeof Actor>;

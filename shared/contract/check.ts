@@ -1,4 +1,5 @@
 import { bindings, type Contract, type Route } from "./define.ts";
+import { isOperatorScope } from "./scope.ts";
 
 /** What the type system cannot see of a registry, as sentences; empty when all is well. */
 export function problemsOf(registry: readonly Contract[]): string[] {
@@ -13,7 +14,7 @@ export function problemsOf(registry: readonly Contract[]): string[] {
   const events = new Set(
     registry.flatMap((c) => Object.keys(c.events).map((event) => `${c.service}.${event}`)),
   );
-  const subjects = [...routes.map(({ route }) => route.subject), ...registry.flatMap(eventSubjects)];
+  const subjects = [...routes.map(({ route }) => route.subject), ...registry.flatMap(toldSubjects)];
   const needAuthority = routes.some(({ route }) => route.policy.server);
   return [
     ...repeated(subjects).map((subject) => `the subject ${subject} is declared twice`),
@@ -38,7 +39,8 @@ export function problemsOf(registry: readonly Contract[]): string[] {
   ];
 }
 
-const eventSubjects = (contract: Contract) => Object.values(contract.events).map((event) => event.subject);
+const toldSubjects = ({ events, broadcasts = {} }: Contract) =>
+  [...Object.values(events), ...Object.values(broadcasts)].map(({ subject }) => subject);
 
 const repeated = (values: string[]) => [...new Set(values.filter((value, i) => values.indexOf(value) !== i))];
 
@@ -67,6 +69,15 @@ function routeProblems(route: Route): string[] {
     (policy.auth === "service") === (http === undefined),
     "routes of services have no address on HTTP, all others have",
   );
+  must(
+    !policy.scope || policy.auth === "session" || policy.auth === "operator",
+    "a scope belongs to a route that asks for an account",
+  );
+  must(
+    !policy.scope || isOperatorScope(policy.scope) === (policy.auth === "operator"),
+    "operators' routes, and they alone, ask for an operator's scope",
+  );
+  must(!policy.limit || http !== undefined, "a rate limit belongs to a route on HTTP");
   must(policy.timeoutMs > 0 && policy.timeoutMs <= 60_000, "timeoutMs lies between 1 and 60,000");
   for (const [key, { status }] of Object.entries(route.errors))
     must(status >= 400 && status <= 599, `the error ${key} has the status ${status}`);

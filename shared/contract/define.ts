@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { ServerAction } from "./authority.ts";
+import type { Scope } from "./scope.ts";
 
 /** A route on HTTP. Parameters are `:name`; a parameter overrules a member of the query or body with its name. */
 export type Binding = { method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"; path: `/${string}` };
@@ -33,6 +34,10 @@ export type Policy = {
   server?: ServerAction;
   /** The verb needs the server's agent: the facts carry its address and token. */
   agent?: true;
+  /** What an API key must hold to call the route; without one no API key can, only a session. */
+  scope?: Scope;
+  /** Class of the rate limit that the edge applies, by address and by the account that the request names. */
+  limit?: "register" | "login" | "recover" | "refresh";
   /** safe: reads · natural: repeating changes nothing more · key: Idempotency-Key, stored by the service. */
   idempotency: "safe" | "natural" | "key";
   /** Milliseconds until the caller is told that there was no answer. */
@@ -65,10 +70,22 @@ export type Routes = Record<string, Route>;
 export type EventDef = { subject: string; summary: string; data: z.ZodObject };
 export type Events = Record<string, EventDef>;
 
+/**
+ * Something that the replicas of a service tell each other, at most once and stored nowhere. It spares time and is
+ * never needed for truth: whoever misses one finds out later by himself.
+ */
+export type BroadcastDef = { subject: string; summary: string; data: z.ZodObject };
+export type Broadcasts = Record<string, BroadcastDef>;
+
 /** Names of routes: a decision alone, one that also tells how to reach the agent, and giving back the lock. */
 export type AuthorityRoutes = { plain: string; agent: string; unlock: string };
 
-export type Contract<R extends Routes = Routes, E extends Events = Events, S extends string = string> = {
+export type Contract<
+  R extends Routes = Routes,
+  E extends Events = Events,
+  S extends string = string,
+  B extends Broadcasts = Broadcasts,
+> = {
   service: S;
   version: string;
   /** Prefix of the ids of this service's operations; by it the gateway knows whom to ask for one. */
@@ -83,6 +100,8 @@ export type Contract<R extends Routes = Routes, E extends Events = Events, S ext
   consumes: readonly `${string}.${string}`[];
   routes: R;
   events: E;
+  /** Between the replicas of this service alone. */
+  broadcasts?: B;
 };
 
 /** Returns its argument; the types pin every literal and tie each subject to the service that owns it. */
@@ -90,7 +109,8 @@ export function defineContract<
   const S extends string,
   const R extends Record<string, Route & { subject: `rpc.${S}.v${number}.${string}.${string}` }>,
   const E extends Record<string, EventDef & { subject: `evt.${S}.v${number}.${string}.${string}` }>,
->(contract: Contract<R, E, S>): Contract<R, E, S> {
+  const B extends Record<string, BroadcastDef & { subject: `bct.${S}.v${number}.${string}.${string}` }>,
+>(contract: Contract<R, E, S, B>): Contract<R, E, S, B> {
   return contract;
 }
 

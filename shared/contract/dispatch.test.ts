@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Fault } from "#shared/fault/fault.ts";
 import { silentLogger, wrap } from "#shared/telemetry/log.ts";
-import { account, metaFor, sampleAuthority, sampleService } from "#shared/testing/sample.ts";
-import { type CallMeta, dispatch, type Hooks } from "./dispatch.ts";
+import { account, metaFor, sample, sampleAuthority, sampleService } from "#shared/testing/sample.ts";
+import type { Policy } from "./define.ts";
+import { type CallMeta, checkActor, dispatch, type Hooks } from "./dispatch.ts";
 
 const service = sampleService({});
 const run = (route: string, input: unknown, meta: Partial<CallMeta> = {}, hooks: Partial<Hooks> = {}) =>
@@ -65,6 +66,22 @@ describe("dispatch", () => {
     expect((await run("secret", {}, { actor: account("acc_1") })).reply).toEqual({ actor: "acc_1" });
     expect((await run("secret", {}, { actor: { kind: "service", name: "x" } })).reply).toEqual({
       actor: "service",
+    });
+  });
+
+  test("an API key reaches what its scopes name, and only routes that have one", async () => {
+    const policy: Policy = { ...sample.routes.secret.policy, scope: "servers:read" };
+    const key = (...scopes: string[]) => ({ ...account("acc_1"), scopes });
+    expect(() => checkActor(policy, key("account:read", "servers:read"))).not.toThrow();
+    expect(() => checkActor(policy, account("acc_1"))).not.toThrow();
+    expect(await fault((async () => checkActor(policy, key("account:read")))())).toMatchObject({
+      code: "auth.scope_missing",
+      status: 403,
+      details: { scope: "servers:read" },
+    });
+    expect(await fault(run("secret", {}, { actor: key("servers:read") }))).toMatchObject({
+      code: "auth.session_needed",
+      status: 403,
     });
   });
 

@@ -89,10 +89,13 @@ async function perform(
  * Routes for other services, public ones and those guarded by address look at no account. A service that acts on its
  * own (a worker, the controller) may call any route: its rights on the bus have already decided.
  */
-export function checkActor({ auth }: Policy, actor: Actor): void {
+export function checkActor({ auth, scope }: Policy, actor: Actor): void {
   if (actor.kind === "service" || (auth !== "session" && auth !== "operator")) return;
   if (actor.kind !== "account") throw coreFault("auth.required");
   if (auth === "operator" && actor.role !== "operator") throw coreFault("auth.forbidden");
+  if (!actor.scopes) return;
+  if (!scope) throw coreFault("auth.session_needed");
+  if (!actor.scopes.includes(scope)) throw coreFault("auth.scope_missing", { details: { scope } });
 }
 
 /** Parses by the contract; every issue names its path, so that a client can show it beside the field. */
