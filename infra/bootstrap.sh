@@ -22,7 +22,7 @@ find_bun() {
   bun="$tool/node_modules/.bin/bun"
   is_wanted "$bun"
 }
-wanted_stamp() { cat package.json bun.lock infra/postgres/patches/* 2>/dev/null | cksum; }
+wanted_stamp() { cat package.json bun.lock infra/*/patches/* 2>/dev/null | cksum; }
 is_installed() {
   have=$(cat "$stamp" 2>/dev/null || true)
   [ "$have" = "full $sum" ] || [ "$have" = "$kind $sum" ]

@@ -19,6 +19,7 @@ const owners: Record<string, RegExp> = {
   "@elysiajs/jwt": /^gateway\/auth\/tokens\.ts$/,
   "minecraft-protocol": /^(e2e|infra\/agent)\//,
   "@playwright/test": /^e2e\//,
+  "pg-boss": /^e2e\/bench\//,
 };
 
 type Import = { file: string; path: string };
