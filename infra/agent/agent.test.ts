@@ -8,6 +8,7 @@ import { pingMinecraft } from "./game/ping.ts";
 import { agentForTest, freePort, gameConfig, temporaryRoot, testToken } from "./testing/agent.ts";
 import { joinGame, savedChunk } from "./testing/minecraft.ts";
 import { packageStore } from "./testing/packages.ts";
+import { admissionOf } from "./token.ts";
 import { rejectionOf } from "./testing/rejection.ts";
 import { until } from "./testing/until.ts";
 
@@ -124,6 +125,15 @@ test("a port that is taken is a crash with the game's own words", async () => {
   expect(crash?.log_tail).toContain("EADDRINUSE");
 }, 60_000);
 
+test("a host that lets the game listen elsewhere than configured has the last word", async () => {
+  const moved = await freePort();
+  await using t = agentWithStore({ gamePort: moved });
+  await t.client.config(gameConfig(await freePort(), { auto_start: true }));
+  await t.state("running");
+  expect(await t.client.ready()).toMatchObject({ ready: true });
+  expect(await pingMinecraft("127.0.0.1", moved, 1000)).toMatchObject({ max: 20 });
+}, 60_000);
+
 test("typing stop in the console is a stop and no crash", async () => {
   await using t = agentWithStore();
   await t.client.config(gameConfig(await freePort(), { auto_start: true }));
@@ -135,7 +145,7 @@ test("typing stop in the console is a stop and no crash", async () => {
 
 test("without a store the package is fetched in place, and an interrupted installation goes on", async () => {
   using place = temporaryRoot();
-  const options = { token: testToken, port: 0, bind: "127.0.0.1", root: place.root };
+  const options = { admission: admissionOf(testToken), port: 0, bind: "127.0.0.1", root: place.root };
   const first = startAgent(options);
   const body = JSON.stringify(gameConfig(25_565));
   const headers = { authorization: `Bearer ${testToken}` };

@@ -8,15 +8,19 @@ import { consoleRoutes } from "./routes/console.ts";
 import { powerRoutes } from "./routes/power.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { Store } from "./store.ts";
+import type { Admission } from "./token.ts";
 import type { GameTiming } from "./workload/game.ts";
 
 export type AgentOptions = {
-  token: string;
+  /** Who may ask: see `admissionOf`. */
+  admission: Admission;
   /** 0 for any free one. */
   port: number;
   bind: string;
   /** The one directory that the agent writes to; absolute. */
   root: string;
+  /** Where the game listens, whatever its configuration says. */
+  gamePort?: number;
   packageStore?: string;
   timing?: Partial<GameTiming>;
   clock?: Clock;
@@ -40,11 +44,13 @@ const timing: GameTiming = {
 
 /** Starts an agent in this process. Throws when its port is taken or its state cannot be read. */
 export function startAgent(options: AgentOptions): Agent {
-  const { token, port, bind, root, packageStore, clock = systemClock, log = silentLogger } = options;
+  const { admission, port, bind, root, clock = systemClock, log = silentLogger } = options;
+  const { gamePort, packageStore } = options;
   const hub = new ConsoleHub();
   const control = new Control({
     root,
     bind,
+    ...(gamePort === undefined ? {} : { gamePort }),
     ...(packageStore === undefined ? {} : { packageStore }),
     timing: { ...timing, ...options.timing },
     store: new Store(root),
@@ -58,7 +64,7 @@ export function startAgent(options: AgentOptions): Agent {
     powerRoutes(control),
     consoleRoutes(control, hub),
   ];
-  const server = serveHttp({ bind, port, token, routes, log });
+  const server = serveHttp({ bind, port, admission, routes, log });
   control.resume();
   return {
     port: server.port ?? port,

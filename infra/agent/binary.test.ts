@@ -8,8 +8,8 @@ import { savedChunk } from "./testing/minecraft.ts";
 import { packageStore } from "./testing/packages.ts";
 import { until } from "./testing/until.ts";
 
-// The agent as it is delivered: one binary, an empty environment, and under root a user of its own that may
-// write to its directory and to nothing else.
+// The agent as it is delivered: one binary, an empty environment, and under root as a user that may write to
+// its directory and to nothing else, with a real user of its own.
 
 const user = 230_001;
 const asRoot = process.getuid?.() === 0;
@@ -18,12 +18,17 @@ const place = temporaryRoot();
 const binary = join(place.root, "agent");
 const root = join(place.root, "container");
 
+const closed = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
+
 beforeAll(() => {
   const main = join(import.meta.dir, "main.ts");
-  const built = Bun.spawnSync([process.execPath, "build", "--compile", main, "--outfile", binary], {
-    stdout: "ignore",
-    stderr: "pipe",
-  });
+  const built = Bun.spawnSync(
+    [process.execPath, "build", "--compile", ...closed, main, "--outfile", binary],
+    {
+      stdout: "ignore",
+      stderr: "pipe",
+    },
+  );
   if (built.exitCode !== 0) throw new Error(built.stderr.toString());
   chmodSync(place.root, 0o755);
   mkdirSync(root, { mode: 0o700 });
@@ -33,16 +38,15 @@ afterAll(() => place[Symbol.dispose]());
 
 async function launch() {
   const port = await freePort();
-  const other = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
+  const other = ["setpriv", `--ruid=${user + 1}`, `--euid=${user}`, `--regid=${user}`, "--clear-groups"];
   const child = Bun.spawn([...(asRoot ? other : []), binary], {
     cwd: "/",
     env: {
-      AGENT_TOKEN: testToken,
       AGENT_PORT: String(port),
       AGENT_ROOT: root,
       AGENT_PACKAGE_STORE: store,
     },
-    stdin: "ignore",
+    stdin: new Blob([testToken]),
     stdout: "pipe",
     stderr: "inherit",
   });

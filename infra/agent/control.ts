@@ -1,28 +1,12 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import type { Accepted, AgentConfig, AgentState, AgentStatus, GameConfig } from "#shared/agent/contract.ts";
-import type { Clock } from "#shared/process/clock.ts";
-import type { Logger } from "#shared/telemetry/log.ts";
-import type { ConsoleHub } from "./console/hub.ts";
-import { flyingSquidProgram, type GamePlace, maxPlayers, prepareFlyingSquid } from "./game/flying-squid.ts";
-import { Installation } from "./game/installation.ts";
+import type { Accepted, AgentConfig, AgentState, AgentStatus } from "#shared/agent/contract.ts";
 import { Refusal } from "./http/reply.ts";
+import { Installation } from "./installation.ts";
+import { type KindOptions, type Kinds, kindsOf } from "./kinds.ts";
 import { type Held, Operations, type OperationType } from "./operations.ts";
 import type { Store } from "./store.ts";
-import { Dev } from "./workload/dev.ts";
-import { Game, type GameTiming } from "./workload/game.ts";
 import type { Workload } from "./workload/workload.ts";
 
-export type ControlOptions = {
-  root: string;
-  bind: string;
-  packageStore?: string;
-  timing: GameTiming;
-  store: Store;
-  console: ConsoleHub;
-  clock: Clock;
-  log: Logger;
-};
+export type ControlOptions = KindOptions;
 
 /** An answer and whether work goes on after it. */
 export type Outcome = { status: 200 | 202; body: Accepted };
@@ -32,7 +16,7 @@ export class Control {
   readonly #o: ControlOptions;
   readonly #operations: Operations;
   readonly #closing = new AbortController();
-  readonly #place: GamePlace;
+  readonly #kinds: Kinds;
   readonly #installation: Installation;
   #workload: Workload | null = null;
   #startWhenInstalled = false;
@@ -40,21 +24,16 @@ export class Control {
   constructor(options: ControlOptions) {
     this.#o = options;
     this.#operations = new Operations(options.clock);
-    this.#place = {
-      server: join(options.root, "server"),
-      runtime: join(options.root, "runtime"),
-      bind: options.bind,
-      pingMs: options.timing.pingMs,
-    };
-    this.#installation = new Installation({ ...options, place: this.#place });
+    this.#kinds = kindsOf(options);
+    this.#installation = new Installation(options);
     const { config } = options.store.get();
-    if (config) this.#workload = this.#createWorkload(config);
+    if (config) this.#workload = this.#kinds.workload(config.container_type);
   }
 
   /** Goes on with an installation that the agent's own end interrupted. A workload is never started here. */
   resume(): void {
     const { config } = this.#o.store.get();
-    if (config?.container_type === "game" && !this.#installed()) {
+    if (config && !this.#installed(config)) {
       this.#install(config, this.#operations.begin("install"));
     }
   }
@@ -66,13 +45,14 @@ export class Control {
       state: this.#state(),
       container_type: config?.container_type ?? null,
       configured: config !== null,
-      installed: this.#installed(),
+      installed: config !== null && this.#installed(config),
       install_step: this.#installation.step(),
       operation: this.#operations.current(),
       meant_to_run,
       started_at: startedAt === null ? null : new Date(startedAt).toISOString(),
       crash: this.#workload?.crash() ?? null,
       error: this.#error(),
+      code_server: config?.container_type === "dev" && config.enable_code_server ? noCodeServer : null,
     };
   }
 
@@ -91,21 +71,22 @@ export class Control {
       throw new Refusal(409, "config.container_type_fixed", sentence);
     }
     if (this.#installation.step() !== null && before && same(before, config)) {
-      this.#startWhenInstalled ||= config.auto_start;
+      this.#startWhenInstalled ||= startsByItself(config);
       return this.#accepted(202);
     }
-    if (config.container_type === "game" && !this.#installed()) {
+    if (!this.#installed(config)) {
       const operation = this.#operations.begin("install");
       const kept = this.#o.store.set({ config });
-      this.#workload ??= this.#createWorkload(config);
-      this.#startWhenInstalled = config.auto_start;
+      this.#workload ??= this.#kinds.workload(config.container_type);
+      this.#startWhenInstalled = startsByItself(config);
       this.#install(config, operation);
       await kept;
       return this.#accepted(202);
     }
     await this.#o.store.set({ config });
-    this.#workload ??= this.#createWorkload(config);
-    if (config.auto_start && this.#state() === "idle" && !this.#operations.current()) return this.start();
+    this.#workload ??= this.#kinds.workload(config.container_type);
+    if (startsByItself(config) && this.#state() === "idle" && !this.#operations.current())
+      return this.start();
     return this.#accepted(200);
   }
 
@@ -121,10 +102,6 @@ export class Control {
 
   async stop(): Promise<Outcome> {
     const workload = this.#usable();
-    if (workload instanceof Dev) {
-      const sentence = "A dev container runs as long as its host does; stop the host instead.";
-      throw new Refusal(409, "dev.always_running", sentence);
-    }
     if (workload.state() === "idle" && this.#operations.current() === null) {
       await this.#o.store.set({ meant_to_run: false });
       return this.#accepted(200);
@@ -173,9 +150,9 @@ export class Control {
   }
 
   /** Installs as an operation that has begun, and starts the game afterwards where that is wanted. */
-  #install(config: GameConfig, operation: Held): void {
+  #install(config: AgentConfig, operation: Held): void {
     void this.#installation
-      .run(config, this.#closing.signal)
+      .run(this.#kinds.recipe(config), this.#closing.signal)
       .finally(() => operation.end())
       .then(async () => {
         const installed = this.#installation.error() === null;
@@ -186,31 +163,8 @@ export class Control {
       );
   }
 
-  #createWorkload(config: AgentConfig): Workload {
-    const { console, clock, log, timing, store, root } = this.#o;
-    if (config.container_type === "dev") {
-      const workspace = join(root, "workspace");
-      mkdirSync(workspace, { recursive: true });
-      return new Dev({ workspace, console, clock });
-    }
-    return new Game({
-      console,
-      clock,
-      log,
-      timing,
-      maxPlayers: () => maxPlayers(this.#place.server),
-      onEndedInOrder: () => void store.set({ meant_to_run: false }).catch(() => {}),
-      program: async () => {
-        const now = store.get().config;
-        if (now?.container_type !== "game") throw new Error("There is no game's configuration");
-        await prepareFlyingSquid(this.#place, now);
-        return flyingSquidProgram(this.#place, now);
-      },
-    });
-  }
-
-  #installed(): boolean {
-    return this.#o.store.get().config?.container_type === "dev" || this.#installation.complete();
+  #installed(config: AgentConfig): boolean {
+    return this.#installation.complete(this.#kinds.recipe(config));
   }
 
   #state(): AgentState {
@@ -235,20 +189,28 @@ export class Control {
     if (this.#closing.signal.aborted) throw new Refusal(503, "agent.closing", "The agent is shutting down.");
   }
 
-  /** The workload, when it can be acted on; 503 otherwise, since the same request may work later. */
+  /** The game, when it can be acted on; 503 otherwise, since the same request may work later. */
   #usable(): Workload {
     this.#refuseWhenClosing();
+    const { config } = this.#o.store.get();
+    if (config?.container_type === "dev") throw new Refusal(409, "dev.always_running", devRuns);
     if (this.#installation.step() !== null)
       throw new Refusal(503, "workload.installing", "The installation is not finished yet.");
-    if (!this.#workload) throw new Refusal(503, "config.missing", "The server is not configured yet.");
+    if (!config || !this.#workload)
+      throw new Refusal(503, "config.missing", "The server is not configured yet.");
     const failed = this.#installation.error();
-    if (failed !== null || !this.#installed()) {
+    if (failed !== null || !this.#installed(config)) {
       const why = failed ?? "Its files are missing.";
       throw new Refusal(503, "workload.not_installed", `The game is not installed: ${why}`);
     }
     return this.#workload;
   }
 }
+
+const devRuns = "A dev container runs as long as its host does; start or stop the host instead.";
+const noCodeServer = { available: false, reason: "This host has no code-server; the console is a shell." };
+
+const startsByItself = (config: AgentConfig) => config.container_type === "game" && config.auto_start;
 
 /** Whether two configurations ask for the same server; `auto_start` is an order, not a property. */
 function same(a: AgentConfig, b: AgentConfig): boolean {

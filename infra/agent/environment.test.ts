@@ -1,16 +1,20 @@
 import { expect, test } from "bun:test";
 import { readEnvironment } from "./environment.ts";
 
-const least = { AGENT_TOKEN: "0123456789abcdef", AGENT_ROOT: "/srv/agent" };
+const least = { AGENT_ROOT: "/srv/agent" };
 
-test("token and root are enough", () => {
+test("the root is enough", () => {
   expect(readEnvironment(least)).toMatchObject({
-    token: least.AGENT_TOKEN,
     root: "/srv/agent",
     bind: "127.0.0.1",
     port: 18_888,
     timing: { crashBackoffMs: [30_000, 60_000, 120_000], crashResetMs: 30_000, stopMs: 10_000 },
   });
+});
+
+test("where the game listens is the host's to say, or else the configuration's", () => {
+  expect(readEnvironment(least)).not.toHaveProperty("gamePort");
+  expect(readEnvironment({ ...least, AGENT_GAME_PORT: "25600" }).gamePort).toBe(25_600);
 });
 
 test("the times are settings", () => {
@@ -19,10 +23,10 @@ test("the times are settings", () => {
 });
 
 test("everything that is missing or wrong is named at once, and no value is repeated", () => {
-  const wrong = { AGENT_TOKEN: "too-short", AGENT_PORT: "99999", AGENT_CRASH_BACKOFF_MS: "soon" };
+  const wrong = { AGENT_PORT: "99999", AGENT_CRASH_BACKOFF_MS: "soon" };
   const attempt = () => readEnvironment(wrong);
-  for (const name of ["AGENT_TOKEN", "AGENT_ROOT", "AGENT_PORT", "AGENT_CRASH_BACKOFF_MS"]) {
+  for (const name of ["AGENT_ROOT", "AGENT_PORT", "AGENT_CRASH_BACKOFF_MS"]) {
     expect(attempt).toThrow(name);
   }
-  expect(attempt).not.toThrow("too-short");
+  expect(attempt).not.toThrow("soon");
 });

@@ -3,13 +3,13 @@ import { milliseconds, parseEnv } from "#shared/config/env.ts";
 import type { AgentOptions } from "./agent.ts";
 
 const Environment = z.object({
-  /** The bearer token of every caller; only ever in the environment, never in argv. */
-  AGENT_TOKEN: z.string().min(16),
   AGENT_PORT: z.coerce.number().int().min(0).max(65_535).default(18_888),
   /** The address that the agent and its game listen on. */
   AGENT_BIND: z.string().default("127.0.0.1"),
   /** The one directory that the agent writes to; absolute. */
   AGENT_ROOT: z.string().startsWith("/"),
+  /** Where the host lets the game listen; its word counts more than that of the configuration, which may be older. */
+  AGENT_GAME_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
   /** A folder of installed packages, shared and read-only. */
   AGENT_PACKAGE_STORE: z.string().startsWith("/").optional(),
   /** Milliseconds before the first, second, … restart after a crash; as many restarts as entries. */
@@ -26,13 +26,15 @@ const Environment = z.object({
 });
 
 /** Reads the agent's settings; throws one message that names every variable that is missing or wrong. */
-export function readEnvironment(variables: Record<string, string | undefined>): AgentOptions {
+export function readEnvironment(
+  variables: Record<string, string | undefined>,
+): Omit<AgentOptions, "admission"> {
   const env = parseEnv(Environment, variables);
   return {
-    token: env.AGENT_TOKEN,
     port: env.AGENT_PORT,
     bind: env.AGENT_BIND,
     root: env.AGENT_ROOT,
+    ...(env.AGENT_GAME_PORT === undefined ? {} : { gamePort: env.AGENT_GAME_PORT }),
     ...(env.AGENT_PACKAGE_STORE === undefined ? {} : { packageStore: env.AGENT_PACKAGE_STORE }),
     timing: {
       crashBackoffMs: env.AGENT_CRASH_BACKOFF_MS.split(",").map(Number),

@@ -1,11 +1,15 @@
 import { createLogger } from "#shared/telemetry/log.ts";
 import { startAgent } from "./agent.ts";
 import { readEnvironment } from "./environment.ts";
+import { guardProcess } from "./guard.ts";
+import { readAdmission } from "./token.ts";
 
 const log = createLogger("agent");
 
 try {
-  const agent = startAgent({ ...readEnvironment(process.env), log });
+  guardProcess();
+  const settings = readEnvironment(process.env);
+  const agent = startAgent({ ...settings, admission: await readAdmission(Bun.stdin.stream()), log });
   log.info({ port: agent.port }, "the agent is up");
   let stopping = false;
   const stop = async (signal: string) => {

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { AgentConfig } from "#shared/agent/contract.ts";
+import { isThere } from "./files.ts";
 
 const Kept = z.object({
   config: AgentConfig.nullable().default(null),
@@ -36,7 +37,7 @@ export class Store {
   constructor(root: string) {
     this.#path = join(root, ".agent", "state.json");
     mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-    this.#kept = Kept.parse(existsSync(this.#path) ? JSON.parse(readFileSync(this.#path, "utf8")) : {});
+    this.#kept = Kept.parse(isThere(this.#path) ? JSON.parse(readFileSync(this.#path, "utf8")) : {});
   }
 
   get(): Readonly<Kept> {

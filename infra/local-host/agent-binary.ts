@@ -29,16 +29,19 @@ export async function removeOldBinaries(directory: string, used: ReadonlySet<str
   }
 }
 
+/** Where an executable is started must not decide what it runs: a bunfig.toml there could preload anything. */
+const closed = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
+
 async function build({ entry, directory, signal }: Options): Promise<string> {
   const bundle = await Bun.build({ entrypoints: [entry], target: "bun", throw: true });
-  const hash = createHash("sha256").update(`${Bun.revision} ${process.arch}`);
+  const hash = createHash("sha256").update(`${Bun.revision} ${process.arch} ${closed.join(" ")}`);
   for (const output of bundle.outputs)
     hash.update(`\0${output.kind}\0`).update(new Uint8Array(await output.arrayBuffer()));
   const binary = join(directory, `agent-${hash.digest("hex").slice(0, 16)}`);
   if (await stat(binary).catch(() => undefined)) return binary;
 
   const temp = `${binary}.${randomBytes(6).toString("hex")}.tmp`;
-  const child = Bun.spawn([process.execPath, "build", "--compile", entry, "--outfile", temp], {
+  const child = Bun.spawn([process.execPath, "build", "--compile", ...closed, entry, "--outfile", temp], {
     cwd: directory,
     env: hostEnvironment(),
     stdin: "ignore",

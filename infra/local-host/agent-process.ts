@@ -1,7 +1,8 @@
-import { closeSync, existsSync, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { z } from "zod";
 import type { Clock } from "#shared/process/clock.ts";
 import { isRunning, readProcess } from "#shared/process/proc.ts";
+import type { Users } from "./users.ts";
 
 /** Names one process until the next boot: a pid alone is used again. */
 export const ProcessIdentity = z.object({ pid: z.number().int().positive(), startedAt: z.string() });
@@ -18,10 +19,11 @@ export type AgentProcess = {
 export type AgentSettings = {
   binary: string;
   directory: string;
-  /** The container's own user; undefined: the host's user. */
-  uid: number | undefined;
+  /** The container's own users; undefined: the host's user. */
+  users: Users | undefined;
   token: string;
   port: number;
+  gamePort: number;
   packages: string;
   logFile: string;
 };
@@ -30,28 +32,30 @@ const maxLogBytes = 8 * 1024 * 1024;
 
 /**
  * Starts an agent in a session of its own, with nothing of the host's environment, its output in `logFile`: it
- * outlives the host. The token goes by environment, never by argument.
+ * outlives the host. The token goes over standard input, which nobody can look at afterwards.
  */
 export function spawnAgent(o: AgentSettings, clock: Clock): AgentProcess {
   const log = openLog(o.logFile);
   try {
-    const child = Bun.spawn([...dropPrivileges(o.uid), ...agentArguments(o)], {
-      cwd: o.directory,
+    const child = Bun.spawn([...dropPrivileges(o.users), ...agentArguments(o)], {
+      // Not the container's directory: what a customer puts there must not configure the agent.
+      cwd: "/",
       env: {
-        AGENT_TOKEN: o.token,
         AGENT_PORT: String(o.port),
         AGENT_BIND: "127.0.0.1",
+        AGENT_GAME_PORT: String(o.gamePort),
         AGENT_ROOT: o.directory,
         AGENT_PACKAGE_STORE: o.packages,
         PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         HOME: o.directory,
         LANG: "C.UTF-8",
       },
-      stdin: "ignore",
+      stdin: "pipe",
       stdout: log,
       stderr: log,
       detached: true,
     });
+    hand(child.stdin, `${o.token}\n`);
     child.unref();
     return {
       // A process that has ended already is not seen any more, and no other has an empty start time.
@@ -90,18 +94,30 @@ function agentArguments(o: Pick<AgentSettings, "binary" | "directory">): string[
   return [o.binary, o.directory];
 }
 
-function dropPrivileges(uid: number | undefined): string[] {
-  return uid === undefined
-    ? []
-    : [
-        "setpriv",
-        `--reuid=${uid}`,
-        `--regid=${uid}`,
-        "--clear-groups",
-        "--inh-caps=-all",
-        "--bounding-set=-all",
-        "--no-new-privs",
-      ];
+/** Writes `text` and ends the stream. A process that has ended already does not read it, which its end tells. */
+function hand(input: Bun.FileSink, text: string): void {
+  void input.write(text);
+  void Promise.resolve(input.end()).catch(() => {});
+}
+
+/**
+ * The agent takes files by the workload's user and is guarded by a real user of its own (infra/agent/guard.ts). That
+ * is why it may not be started with no_new_privs: exec would make both the same. Its workloads are. A host that was
+ * itself started so can only give it the workload's user; the kernel still closes it to inspection, not to signals.
+ */
+function dropPrivileges(users: Users | undefined): string[] {
+  if (users === undefined) return [];
+  const { agent, workload, mark } = users;
+  const own = /^NoNewPrivs:\s+1$/m.test(readFileSync("/proc/self/status", "utf8")) ? workload : agent;
+  return [
+    "setpriv",
+    `--ruid=${own}`,
+    `--euid=${workload}`,
+    `--regid=${workload}`,
+    mark === undefined ? "--clear-groups" : `--groups=${mark}`,
+    "--inh-caps=-all",
+    "--bounding-set=-all",
+  ];
 }
 
 /** The log that is written now, and the one before it. */

@@ -1,12 +1,13 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Clock } from "#shared/process/clock.ts";
 import { listProcesses, type ProcessInfo, signalProcess } from "#shared/process/proc.ts";
+import type { Users } from "./users.ts";
 
 /** What tells a container's processes from all others. */
 export type Territory = {
   directory: string;
-  /** The container's own user; undefined when agents run as the host's user. */
-  uid: number | undefined;
+  /** The container's own users; undefined when agents run as the host's user. */
+  users: Users | undefined;
   /** The folder of agent binaries: the game runs by the same executable. */
   agents: string;
 };
@@ -38,22 +39,34 @@ export async function killProcesses(territory: Territory, clock: Clock): Promise
 }
 
 /**
- * Two hosts on one machine may share a uid, so the user alone is never enough; without users of their own, the
- * environment that we gave must be there, or our executable at work in the directory (not a person's editor).
+ * Two hosts on one machine may share a user, so the user alone is never enough: the container's mark must be there,
+ * which no process can shed. Without users of their own, the environment that we gave must be there, or our executable
+ * at work in the directory (not a person's editor).
  */
-function belongs({ pid, command }: ProcessInfo, { directory, uid, agents }: Territory): boolean {
-  if (userOf(pid) !== (uid ?? process.getuid?.())) return false;
+function belongs({ pid, command }: ProcessInfo, { directory, users, agents }: Territory): boolean {
+  const status = read(`/proc/${pid}/status`);
+  if (effectiveUser(status) !== (users?.workload ?? process.getuid?.())) return false;
+  if (users?.mark !== undefined && groups(status).includes(users.mark)) return true;
+  // An agent is closed to everybody but root: of its own kind, the command line is all there is to see.
+  if (command.at(-1) === directory && isWithin(command.at(-2) ?? "", agents)) return true;
   const environment = read(`/proc/${pid}/environ`).split("\0");
   const ours = (entry: string) => entry === `AGENT_ROOT=${directory}` || isWithin(entry, `HOME=${directory}`);
   if (environment.some(ours)) return true;
-  if (uid === undefined && !linkOf(pid, "exe").startsWith(`${agents}/`)) return false;
+  if (!users && !linkOf(pid, "exe").startsWith(`${agents}/`)) return false;
   return [linkOf(pid, "cwd"), ...command].some((path) => isWithin(path, directory));
 }
 
-/** The effective user of a process. */
-function userOf(pid: number): number | undefined {
-  const match = /^Uid:\s+\d+\s+(\d+)/m.exec(read(`/proc/${pid}/status`));
+/** The effective user of a process; undefined when it has ended. */
+export const userOf = (pid: number): number | undefined => effectiveUser(read(`/proc/${pid}/status`));
+
+function effectiveUser(status: string): number | undefined {
+  const match = /^Uid:\s+\d+\s+(\d+)/m.exec(status);
   return match ? Number(match[1]) : undefined;
+}
+
+function groups(status: string): number[] {
+  const [, list = ""] = /^Groups:[ \t]*(.*)$/m.exec(status) ?? [];
+  return list.split(" ").filter(Boolean).map(Number);
 }
 
 // Without the right to look (root in a container, at another user's process), the command line has to do.

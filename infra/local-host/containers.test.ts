@@ -8,6 +8,7 @@ import {
   agentToken,
   ask,
   hostToken,
+  isRoot,
   refusal,
   setMode,
   tell,
@@ -121,7 +122,7 @@ describe("start", () => {
   test("gives the agent its own user and nothing of the host's environment", async () => {
     const self = await ask(await host.client.run(vmid), "/self");
     expect(self.uid).toBe(uidOf(vmid) ?? -1);
-    const given = ["AGENT_BIND", "AGENT_PACKAGE_STORE", "AGENT_PORT", "AGENT_ROOT", "AGENT_TOKEN"];
+    const given = ["AGENT_BIND", "AGENT_GAME_PORT", "AGENT_PACKAGE_STORE", "AGENT_PORT", "AGENT_ROOT"];
     expect(Object.keys(self.env).toSorted()).toEqual([...given, "HOME", "LANG", "PATH"]);
     expect(self.env["AGENT_ROOT"]).toBe(directory());
   });
@@ -246,9 +247,16 @@ describe("remove", () => {
     expect(existsSync(directory())).toBe(false);
     expect(readdirSync(join(home, "logs")).filter((name) => name.startsWith(`${vmid}.`))).toEqual([]);
     expect(existsSync(join(home, "containers", `${vmid}.json`))).toBe(false);
-    const second = await host.client.run(vmid);
+    const second = await host.client.make(vmid);
+    expect(readdirSync(directory())).toEqual([]);
+    expect(statSync(directory())).toMatchObject({
+      uid: uidOf(vmid),
+      gid: isRoot ? uidOf(vmid) : process.getgid?.(),
+    });
+    await host.client.update(vmid, { agentToken: "the-token-of-the-next-container" });
+    const running = await host.client.start(vmid);
+    expect((await tell(running, "/self")).status).toBe(401);
     expect(Date.parse(second.createdAt)).toBeGreaterThanOrEqual(Date.parse(first.createdAt));
-    expect(second.status).toBe("running");
   });
 
   test("of an unknown vmid is 404 container.not_found, as is every other verb", async () => {

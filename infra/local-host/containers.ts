@@ -114,7 +114,7 @@ function withoutUndefined(o: UpdateContainer): Partial<ContainerRecord> {
 async function create(d: HostDeps, o: CreateContainer): Promise<Machine> {
   const territory = territoryOf(d, o.vmid);
   await removeTraces(d, o.vmid);
-  await makeStorage(territory.directory, territory.uid);
+  await makeStorage(territory.directory, territory.users?.workload);
   try {
     return await d.lock("ports", async () => {
       const [agentPort = 0, gamePort = 0, idePort = 0] = await chooseFreePorts(3, d.portRange, portsInUse(d));
@@ -146,9 +146,9 @@ async function start(
     watch(d, found);
     return { machine: found, agent: started, launched: found.watch };
   });
-  const { agentPort: port, agentToken: token = "" } = machine.record;
+  const { agentPort: port } = machine.record;
   const verdict = agent
-    ? await waitHealthy(agent, { port, token, timeoutMs: d.startTimeoutMs, clock: d.clock })
+    ? await waitHealthy(agent, { port, timeoutMs: d.startTimeoutMs, clock: d.clock })
     : "gone";
   if (verdict === "ready") return show(machine);
   if (verdict === "late")

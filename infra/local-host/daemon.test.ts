@@ -5,7 +5,7 @@ import { readProcess } from "#shared/process/proc.ts";
 import { processesOf } from "./container-processes.ts";
 import { ContainerRecord } from "./record.ts";
 import { type Daemon, startDaemon } from "./testing/daemon.ts";
-import { agentToken, ask, hostToken, isRoot, refusal, testHomes, uidOf, until } from "./testing/harness.ts";
+import { agentToken, ask, hostToken, refusal, territoryFor, testHomes, until } from "./testing/harness.ts";
 
 const homes = testHomes();
 afterAll(() => homes.remove());
@@ -27,12 +27,7 @@ const numbers = (directory: string) =>
     .toSorted((a, b) => a - b);
 const readRecord = (home: string, vmid: number) =>
   ContainerRecord.parse(JSON.parse(readFileSync(recordFile(home, vmid), "utf8")));
-const agentsOf = (home: string, vmid: number) =>
-  processesOf({
-    directory: join(home, "data/containers", String(vmid)),
-    uid: isRoot ? uidOf(vmid) : undefined,
-    agents: join(home, "data/agents"),
-  });
+const agentsOf = (home: string, vmid: number) => processesOf(territoryFor(home, vmid));
 
 describe("after kill -9 of the host", () => {
   test("agents live on, are adopted, and stop as ever", async () => {

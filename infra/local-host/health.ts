@@ -11,15 +11,11 @@ const callTimeoutMs = 1000;
  */
 export async function waitHealthy(
   agent: AgentProcess,
-  o: { port: number; token: string; timeoutMs: number; clock: Clock },
+  o: { port: number; timeoutMs: number; clock: Clock },
 ): Promise<"ready" | "gone" | "late"> {
   const until = o.clock.now() + o.timeoutMs;
   for (;;) {
-    const healthy = await answers(
-      o.port,
-      o.token,
-      Math.max(1, Math.min(callTimeoutMs, until - o.clock.now())),
-    );
+    const healthy = await answers(o.port, Math.max(1, Math.min(callTimeoutMs, until - o.clock.now())));
     // Asked after the answer: a stranger on the port must not speak for an agent that could not bind it.
     if (!isRunning(agent.identity)) return "gone";
     if (healthy) return "ready";
@@ -28,10 +24,11 @@ export async function waitHealthy(
   }
 }
 
-async function answers(port: number, token: string, timeoutMs: number): Promise<boolean> {
+/** Without the token: this may be a stranger, who took the port. */
+async function answers(port: number, timeoutMs: number): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/health`, {
-      headers: { authorization: `Bearer ${token}`, connection: "close" },
+      headers: { connection: "close" },
       redirect: "error",
       signal: AbortSignal.timeout(timeoutMs),
     });

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { findRuntimes } from "#infra/agent/dev/runtimes.ts";
 import type { Clock } from "#shared/process/clock.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
 import { agentBinary, removeOldBinaries } from "./agent-binary.ts";
@@ -7,6 +8,7 @@ import type { Config } from "./config.ts";
 import { createContainers } from "./containers.ts";
 import { removeTemporaries, writeAtomic } from "./files.ts";
 import { lockHome } from "./host-lock.ts";
+import { purgeForsaken } from "./origin.ts";
 import { startPackageStore } from "./package-store.ts";
 import { preparePlace } from "./place.ts";
 import { recordStore } from "./record.ts";
@@ -29,6 +31,7 @@ export async function startHost(config: Config, o: { clock: Clock; log: Logger }
   const lock = lockHome(config.home);
   await removeTemporaries(config.home);
   const ending = new AbortController();
+  const found = findRuntimes();
   const binary = agentBinary({ entry: config.agentEntry, directory: place.agents, signal: ending.signal });
   const containers = createContainers({
     ...config,
@@ -49,16 +52,18 @@ export async function startHost(config: Config, o: { clock: Clock; log: Logger }
     clock,
     log,
   });
+  const purging = purge(config.sharedRoot, place.isolated, log);
   // Built ahead, so that the first start does not wait; if it fails, that start tries again and says so.
   binary()
     .then((current) => removeOldBinaries(place.agents, new Set([...containers.binariesInUse(), current])))
     .catch((error: unknown) => log.warn({ err: error }, "the agent could not be built ahead"));
 
+  const runtimes = (await found).map(({ id, name, version }) => ({ id, name, version }));
   const server = serveHost({
     port: config.port,
     token: config.token,
     containers,
-    health: () => ({ status: "ok", node: "local", packages: packages.state() }),
+    health: () => ({ status: "ok", node: "local", packages: packages.state(), runtimes }),
     log,
   });
   const port = server.port ?? config.port;
@@ -69,11 +74,19 @@ export async function startHost(config: Config, o: { clock: Clock; log: Logger }
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     ending.abort();
-    await Promise.all([containers.shutdown(), packages.stop()]);
+    await Promise.all([containers.shutdown(), packages.stop(), purging]);
     await server.stop(true);
     await rm(portFile, { force: true });
     lock.release();
     log.info({}, "the local host has stopped");
   };
   return { port, url: `http://127.0.0.1:${port}`, stop: () => (stopped ??= stop()) };
+}
+
+/** Only root has a shared root. What fails is tried again at the next start. */
+async function purge(sharedRoot: string, isolated: boolean, log: Logger): Promise<void> {
+  if (!isolated) return;
+  await purgeForsaken(sharedRoot, log).catch((error: unknown) =>
+    log.warn({ err: error }, "what homes that are gone have left could not be removed"),
+  );
 }

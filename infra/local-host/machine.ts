@@ -10,7 +10,8 @@ import { chooseFreePorts, isFree, type PortRange } from "./ports.ts";
 import { HostError } from "./problem.ts";
 import type { ContainerRecord, RecordStore } from "./record.ts";
 import type { Serial } from "./serial.ts";
-import { claimStorage, removeStorage } from "./storage.ts";
+import { claimStorage, removeStorage, removeTemporaryFiles } from "./storage.ts";
+import { usersOf } from "./users.ts";
 
 /** A container in memory. Every change of it happens under the lock of its vmid. */
 export type Machine = {
@@ -45,11 +46,9 @@ export function isRunning(machine: Machine): boolean {
 }
 
 export function territoryOf(d: HostDeps, vmid: number): Territory {
-  return {
-    directory: join(d.place.containers, String(vmid)),
-    uid: d.place.isolated ? d.uidBase + vmid : undefined,
-    agents: d.place.agents,
-  };
+  const directory = join(d.place.containers, String(vmid));
+  const users = d.place.isolated ? usersOf(d.uidBase + vmid, directory) : undefined;
+  return { directory, users, agents: d.place.agents };
 }
 
 /** Removes everything that a container had but its record: the next one of its vmid shows nothing of it. */
@@ -57,6 +56,7 @@ export async function removeTraces(d: HostDeps, vmid: number): Promise<void> {
   const territory = territoryOf(d, vmid);
   await killProcesses(territory, d.clock);
   await removeStorage(territory.directory);
+  if (territory.users) await removeTemporaryFiles(territory.users.workload);
   for (const log of logFilesOf(logFileOf(d, vmid))) await rm(log, { force: true });
 }
 
@@ -79,7 +79,7 @@ export async function launch(d: HostDeps, machine: Machine): Promise<AgentProces
   if (agentToken === undefined)
     throw new HostError("container.token_missing", "the container has no agent token yet");
   const binary = await d.binary();
-  if (!(await claimStorage(territory.directory, territory.uid)))
+  if (!(await claimStorage(territory.directory, territory.users?.workload)))
     throw new HostError("container.storage_missing", "the container's directory is gone");
   await killProcesses(territory, d.clock);
   await d.lock("ports", async () => {
@@ -91,9 +91,10 @@ export async function launch(d: HostDeps, machine: Machine): Promise<AgentProces
     {
       binary,
       directory: territory.directory,
-      uid: territory.uid,
+      users: territory.users,
       token: agentToken,
       port: machine.record.agentPort,
+      gamePort: machine.record.gamePort,
       packages: d.place.packages,
       logFile: logFileOf(d, vmid),
     },

@@ -13,7 +13,8 @@ async function main(): Promise<void> {
   process.umask(0o022);
   const config = readConfig(process.env);
   const log = createLogger("local-host", config.logLevel);
-  const stop = onStop(log, config.stopTimeoutMs + stopReserveMs);
+  const stopMs = config.stopTimeoutMs + stopReserveMs;
+  const stop = onStop(log, { stepMs: stopMs, totalMs: stopMs });
   const starting = startHost(config, { clock: systemClock, log });
   stop.last("host", async () => (await starting).stop());
   await starting;

@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -18,7 +19,7 @@ import { readConfig } from "./config.ts";
 import { removeTemporaries, writeAtomic } from "./files.ts";
 import { chooseFreePorts, isFree } from "./ports.ts";
 import { serialByKey } from "./serial.ts";
-import { claimStorage, makeStorage, removeStorage } from "./storage.ts";
+import { claimStorage, makeStorage, removeStorage, removeTemporaryFiles } from "./storage.ts";
 import { isRoot, refusal } from "./testing/harness.ts";
 
 const base = mkdtempSync(join(tmpdir(), "local-host-parts-"));
@@ -133,6 +134,17 @@ describe("a container's directory", () => {
     writeFileSync(join(at, "world"), "of somebody else");
     await makeStorage(at, uid);
     expect(readdirSync(at)).toEqual([]);
+  });
+
+  test("leaves nothing in the folders that all users share, and touches nothing of others there", async () => {
+    const own = 1_000_000_000 + Math.floor(Math.random() * 10_000_000);
+    for (const name of ["left", "of-others"]) mkdirSync(join(dir, name, "deeper"), { recursive: true });
+    if (isRoot) chownSync(join(dir, "left"), own, own);
+    await removeTemporaryFiles(own, [dir, join(dir, "missing")]);
+    expect(readdirSync(dir)).toEqual(isRoot ? ["of-others"] : ["left", "of-others"]);
+    // Somebody of that user lives: it may be his.
+    await removeTemporaryFiles(process.getuid?.() ?? -1, [dir]);
+    expect(readdirSync(dir)).toContain("of-others");
   });
 
   test("is given to the container's user when the host ran as another one before", async () => {

@@ -46,7 +46,7 @@ test("a home below a closed folder: under root, what agents need lies in the sha
   expect(await isReachable(place.containers)).toBe(isRoot);
   expect(lstatSync(join(home, "data")).isSymbolicLink()).toBe(isRoot);
   expect(realpathSync(join(home, "data/containers"))).toBe(place.containers);
-  if (isRoot) expect(readFileSync(join(place.containers, "../origin"), "utf8")).toBe(`${home}\n`);
+  if (isRoot) expect(readFileSync(join(place.containers, "../origin"), "utf8")).toStartWith(`${home}\n`);
 });
 
 test("the same home gets the same place again, also when it is open by then or the shared root was emptied", async () => {

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
-import { lstat, mkdir, realpath, stat, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, realpath, stat, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { folderOf, writeOrigin } from "./origin.ts";
 import { isErrno } from "./problem.ts";
 
 /** Where the host keeps things. All paths are real ones, without symbolic links. */
@@ -43,12 +43,10 @@ export async function preparePlace(o: Options): Promise<Place> {
 async function prepareData(home: string, sharedRoot: string, isolated: boolean): Promise<string> {
   const data = join(home, "data");
   if (!isolated || (!(await isLink(data)) && (await isReachable(home)))) return open(data);
-  const name = createHash("sha256").update(home).digest("hex").slice(0, 16);
-  const target = await open(join(sharedRoot, name));
+  const target = await open(join(sharedRoot, folderOf(home)));
   if (!(await isReachable(target))) throw new Error(`other users cannot reach ${target}`);
   await link(data, target);
-  // For the operator who finds this folder and wonders whose it is.
-  await writeFile(join(target, "origin"), `${home}\n`);
+  await writeOrigin(target, home);
   return target;
 }
 

@@ -69,6 +69,8 @@ export const HostHealth = z.object({
   node: z.literal("local"),
   /** State of the shared package store; a container works without it, its first install is only slower. */
   packages: z.enum(["installing", "ready", "failed"]),
+  /** What a dev container can have here: Bun always, the rest as the machine has it. */
+  runtimes: z.array(z.object({ id: z.string(), name: z.string(), version: z.string() })).default([]),
 });
 export type HostHealth = z.infer<typeof HostHealth>;
 

@@ -1,4 +1,7 @@
-import { chown, mkdir, rm, stat } from "node:fs/promises";
+import { chown, lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { listProcesses } from "#shared/process/proc.ts";
+import { userOf } from "./container-processes.ts";
 import { isErrno } from "./problem.ts";
 
 /** Makes an empty container directory, 0700, owned by `uid` if given. What was there before goes. */
@@ -31,6 +34,22 @@ export async function removeStorage(directory: string): Promise<void> {
     await run("chmod", "-R", "u+rwX", directory);
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Where every user of the machine may leave something. */
+const shared = ["/tmp", "/var/tmp", "/dev/shm"];
+
+/**
+ * Removes what the user of a container left in the folders that all users share: the next container of its number is
+ * the same user and could read it. Where another host has a living container of that user, everything stays.
+ */
+export async function removeTemporaryFiles(uid: number, folders: readonly string[] = shared): Promise<void> {
+  if (listProcesses().some(({ pid }) => userOf(pid) === uid)) return;
+  for (const folder of folders)
+    for (const name of await readdir(folder).catch(() => [])) {
+      const path = join(folder, name);
+      if ((await lstat(path).catch(() => undefined))?.uid === uid) await removeStorage(path);
+    }
 }
 
 async function run(...command: string[]): Promise<void> {

@@ -105,6 +105,8 @@ export const AgentStatus = z.object({
   crash: Crash.nullable().default(null),
   /** Why the state is `error`. */
   error: z.object({ code: z.string(), message: z.string() }).nullable().default(null),
+  /** Of a dev container that was to have an IDE: whether its host has one; null when none was asked for. */
+  code_server: z.object({ available: z.boolean(), reason: z.string().nullable() }).nullable().default(null),
 });
 export type AgentStatus = z.infer<typeof AgentStatus>;
 
@@ -112,10 +114,13 @@ export type AgentStatus = z.infer<typeof AgentStatus>;
 export const Health = z.object({ ok: z.boolean() });
 export type Health = z.infer<typeof Health>;
 
-/** Answer of GET /ready, always with status 200: whether a player could join now. */
+/** Answer of GET /ready, always with status 200: whether a player could join, or a developer work, now. */
 export const Ready = z.object({
   ready: z.boolean(),
-  /** `ok`, or why not: a state, `not_configured` or `no_answer`. */
+  /**
+   * `ok`, or why not: a state, `not_configured`, `no_answer`, `workspace_missing`, `runtime_missing`. A dev container
+   * without the IDE that was asked for is ready all the same: `ok_without_code_server`.
+   */
   reason: z.string().nullable().default(null),
   latency_ms: z.number().nonnegative().optional(),
   players: z.object({ online: z.number().int(), max: z.number().int() }).optional(),

@@ -1,4 +1,5 @@
 import type { Clock } from "#shared/process/clock.ts";
+import { asWorkload } from "../guard.ts";
 
 export type Exit = { code: number | null; signal: string | null };
 
@@ -27,11 +28,11 @@ const unreadInput = 64 * 1024;
 /** Output may follow the exit for a moment; a background child that keeps the terminal open is not waited for. */
 const outputAfterExitMs = 250;
 
-/** Runs a program in a terminal of its own. Throws when the program cannot be started. */
+/** Runs a program as the workload's user in a terminal of its own. Throws when the program cannot be started. */
 export function openTerminal(options: TerminalOptions): Terminal {
   let unread = 0;
   const ended = Promise.withResolvers<void>();
-  const child = Bun.spawn(options.command, {
+  const child = Bun.spawn(asWorkload(options.command), {
     cwd: options.cwd,
     env: { TERM: "xterm-256color", LANG: "C.UTF-8", ...options.env },
     terminal: {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GameConfig } from "#shared/agent/contract.ts";
 import type { Program } from "../workload/program.ts";
@@ -7,6 +7,7 @@ import { writeAtomic } from "../store.ts";
 import launcherSource from "./launcher.mjs" with { type: "text" };
 import { pingMinecraft } from "./ping.ts";
 import { parseProperties, type Properties, withProperties } from "./properties.ts";
+import { isThere } from "../files.ts";
 
 /** The npm package that is the embedded game. */
 export const flyingSquid = "flying-squid@1.12.0";
@@ -49,7 +50,7 @@ export type GamePlace = {
 /** The customer's settings, or the defaults where the file is not there (yet) or not to be read. */
 export function readSettings(server: string): Properties {
   const file = join(server, "server.properties");
-  return { ...defaults, ...(existsSync(file) ? parseProperties(readFileSync(file, "utf8")) : {}) };
+  return { ...defaults, ...(isThere(file) ? parseProperties(readFileSync(file, "utf8")) : {}) };
 }
 
 /** How many players the settings admit: 1 to 1000. */
@@ -66,9 +67,9 @@ export async function prepareFlyingSquid(place: GamePlace, config: GameConfig): 
   mkdirSync(place.runtime, { recursive: true });
   await writeAtomic(join(place.runtime, "launcher.mjs"), launcherSource, 0o644);
   const file = join(place.server, "server.properties");
-  const before = existsSync(file) ? readFileSync(file, "utf8") : withProperties("", defaults);
+  const before = isThere(file) ? readFileSync(file, "utf8") : withProperties("", defaults);
   const after = withProperties(before, { "server-port": String(config.game_port) });
-  if (after !== before || !existsSync(file)) await writeAtomic(file, after, 0o644);
+  if (after !== before || !isThere(file)) await writeAtomic(file, after, 0o644);
 }
 
 /** How to run the game with the settings as they are now. */

@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "#shared/process/clock.ts";
 import type { ConsoleHub } from "../console/hub.ts";
+import { asWorkload } from "../guard.ts";
+import { isThere } from "../files.ts";
 
 export type InstallOptions = {
   /** `name@version` */
@@ -61,8 +63,8 @@ export async function installPackage(options: InstallOptions): Promise<void> {
 async function storeHas(stored: string, options: InstallOptions): Promise<boolean> {
   const { clock, signal } = options;
   const until = clock.now() + (options.storeWaitMs ?? 120_000);
-  while (!existsSync(join(stored, ".complete"))) {
-    if (!existsSync(join(stored, ".installing")) || clock.now() >= until || signal.aborted) return false;
+  while (!isThere(join(stored, ".complete"))) {
+    if (!isThere(join(stored, ".installing")) || clock.now() >= until || signal.aborted) return false;
     options.step(`Waiting for ${options.package}`);
     await clock.sleep(200, signal);
   }
@@ -94,7 +96,7 @@ async function run(options: InstallOptions, cwd: string, scratch: string): Promi
   });
   const home = environment["HOME"] === undefined ? { HOME: scratch, BUN_INSTALL_CACHE_DIR: scratch } : {};
   const command = [process.execPath, "--no-orphans", "add", "--exact", "--ignore-scripts", options.package];
-  const child = Bun.spawn(command, {
+  const child = Bun.spawn(asWorkload(command), {
     cwd,
     env: { ...Object.fromEntries(passed), ...home, TMPDIR: scratch, BUN_BE_BUN: "1" },
     stdin: "ignore",

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Logger } from "#shared/telemetry/log.ts";
+import type { Admission } from "../token.ts";
 import { Refusal } from "./reply.ts";
 import { type SocketData, sockets } from "./sockets.ts";
 
@@ -13,7 +14,7 @@ export type Routes = Record<string, Record<string, Handler>>;
 export type ServeOptions = {
   bind: string;
   port: number;
-  token: string;
+  admission: Admission;
   routes: readonly Routes[];
   log: Logger;
 };
@@ -21,7 +22,7 @@ export type ServeOptions = {
 /** Serves the routes; everything else is answered by a JSON error too. Only /health needs no token. */
 export function serveHttp(options: ServeOptions): AgentServer {
   const routes: Routes = Object.assign({}, ...options.routes);
-  const admitted = tokenCheck(options.token);
+  const admitted = admissionCheck(options.admission);
   return Bun.serve<SocketData>({
     hostname: options.bind,
     port: options.port,
@@ -60,12 +61,10 @@ function failure(error: unknown, log: Logger): Response {
   return new Refusal(500, "internal.error", "The agent failed; its log says why.").response();
 }
 
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
-}
-
 /** Compares digests, so that neither the time nor the length of a guess tells anything about the token. */
-function tokenCheck(token: string): (request: Request) => boolean {
-  const expected = digest(`Bearer ${token}`);
-  return (request) => timingSafeEqual(digest(request.headers.get("authorization") ?? ""), expected);
+function admissionCheck(admission: Admission): (request: Request) => boolean {
+  return (request) => {
+    const header = request.headers.get("authorization") ?? "";
+    return timingSafeEqual(createHash("sha256").update(header).digest(), admission);
+  };
 }

@@ -1,6 +1,7 @@
 import type { Players, Ready, Version } from "#shared/agent/contract.ts";
 import { version } from "#shared/process/version.ts";
 import type { Control } from "../control.ts";
+import { Refusal } from "../http/reply.ts";
 import type { Routes } from "../http/server.ts";
 
 const build: Version = { agent: "zpack-reference", version, contract: 1 };
@@ -23,5 +24,7 @@ function ready(control: Control): Promise<Ready> | Ready {
 }
 
 function players(control: Control): Promise<Players> | Players {
+  if (control.status().container_type === "dev")
+    throw new Refusal(409, "dev.no_players", "A dev container has no players.");
   return control.workload()?.players() ?? { online: 0, max: 0, players: [] };
 }

@@ -6,6 +6,7 @@ import type { z } from "zod";
 import { agentClient } from "#shared/agent/client.ts";
 import type { AgentConfigInput, AgentState, GameConfig } from "#shared/agent/contract.ts";
 import { type AgentOptions, startAgent } from "../agent.ts";
+import { admissionOf } from "../token.ts";
 import { until } from "./until.ts";
 
 export const testToken = "a-token-only-for-tests";
@@ -32,7 +33,13 @@ export function freePort(): Promise<number> {
 /** An agent in this process, on a root of its own, with a client; stopped and removed at the end. */
 export function agentForTest(options: Partial<AgentOptions> = {}) {
   const place = temporaryRoot();
-  const agent = startAgent({ token: testToken, port: 0, bind: "127.0.0.1", root: place.root, ...options });
+  const agent = startAgent({
+    admission: admissionOf(testToken),
+    port: 0,
+    bind: "127.0.0.1",
+    root: place.root,
+    ...options,
+  });
   const address = `http://127.0.0.1:${agent.port}`;
   const client = agentClient({ address, token: testToken });
   return {

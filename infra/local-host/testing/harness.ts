@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { link, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,15 +8,23 @@ import { type Logger, silentLogger } from "#shared/telemetry/log.ts";
 import { agentBinary } from "../agent-binary.ts";
 import { localHost } from "../client.ts";
 import { readConfig } from "../config.ts";
-import { killProcesses } from "../container-processes.ts";
+import { killProcesses, type Territory } from "../container-processes.ts";
 import { type Host, startHost } from "../host.ts";
 import type { Container } from "../schema.ts";
+import { usersOf } from "../users.ts";
 
 export const hostToken = "the-token-of-the-local-host";
 export const agentToken = "the-token-of-the-agent-itself";
 export const isRoot = process.getuid?.() === 0;
 const uidBase = 200_000;
 export const uidOf = (vmid: number) => (isRoot ? uidBase + vmid : process.getuid?.());
+
+/** What the container `vmid` of `home` has, and what tells its processes. */
+export function territoryFor(home: string, vmid: number): Territory {
+  const directory = join(realpathSync(home), "data/containers", String(vmid));
+  const users = isRoot ? usersOf(uidBase + vmid, directory) : undefined;
+  return { directory, users, agents: join(realpathSync(home), "data/agents") };
+}
 
 /** Resolves when `condition` gives something; fails after 10 s. */
 export async function until<T>(condition: () => T | Promise<T>): Promise<NonNullable<T>> {
@@ -95,14 +103,7 @@ export function testHomes() {
       for (const home of homes) {
         const containers = join(home, "data/containers");
         for (const name of await readdir(containers).catch(() => []))
-          await killProcesses(
-            {
-              directory: join(containers, name),
-              uid: uidOf(Number(name)),
-              agents: join(home, "data/agents"),
-            },
-            systemClock,
-          );
+          await killProcesses(territoryFor(home, Number(name)), systemClock);
       }
       rmSync(base, { recursive: true, force: true });
     },
@@ -128,7 +129,13 @@ export function client(url: string) {
   };
 }
 
-const Self = z.object({ pid: z.number(), uid: z.number(), env: z.record(z.string(), z.string()) });
+const Self = z.object({
+  pid: z.number(),
+  uid: z.number(),
+  real: z.number(),
+  cwd: z.string(),
+  env: z.record(z.string(), z.string()),
+});
 
 /** Asks the stand-in agent of a container: about itself, or to start a game (whose pid it answers). */
 export async function ask(container: Container, path: "/self"): Promise<z.infer<typeof Self>>;
