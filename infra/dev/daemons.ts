@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureNatsServer } from "#infra/nats/install.ts";
 import { startNats, stopNats } from "#infra/nats/server.ts";
+import { quietPort } from "#infra/quiet-port.ts";
 import { startPostgres, stopPostgres, superuser } from "#infra/postgres/embedded.ts";
 import { ensureRoles } from "#infra/postgres/roles.ts";
 import { baseEnvironment, createContext } from "./context.ts";
@@ -80,7 +81,7 @@ export function hostPart(o: StackOptions): Part | undefined {
     timeoutMs: 30_000,
   };
   const keeper = keeperOf(o, spec.name, {
-    start: (port) => startLocalHost(options, port),
+    start: async (port) => startLocalHost(options, port ?? (await quietPort())),
     stop: () => stopLocalHost(options, o.timing.stop.host),
   });
   return started(o, spec.name, keeper, (served) => Promise.resolve(`http://127.0.0.1:${served?.port}`));

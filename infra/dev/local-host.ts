@@ -25,10 +25,10 @@ export type LocalHostOptions = {
 };
 
 /**
- * Starts the local host on a free port (or on `port`), or adopts the one that works in this home: customers' servers hang
+ * Starts the local host on `port`, or adopts the one that works in this home: customers' servers hang
  * on it, so it outlives a launcher that was killed. Resolves when it answers.
  */
-export async function startLocalHost(o: LocalHostOptions, port = 0): Promise<LocalHost> {
+export async function startLocalHost(o: LocalHostOptions, port: number): Promise<LocalHost> {
   const survivor = find(o);
   const { pid, hasEnded } = survivor
     ? { pid: survivor.pid, hasEnded: () => !isRunning(survivor) }

@@ -3,6 +3,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { isFree, quietPort } from "#infra/quiet-port.ts";
 import { isRunning, readProcess, signalProcess } from "#shared/process/proc.ts";
 
 /** A running server. `adopted`: it was already there, started by an earlier process with the same configuration. */
@@ -15,7 +16,7 @@ export type NatsOptions = {
   dir: string;
   /** Added to the configuration: users and their rights. */
   config?: string;
-  /** On 127.0.0.1; a free one when absent. */
+  /** On 127.0.0.1; when absent the one that it had before, if that is free, else another. */
   port?: number;
   jetstream?: boolean;
   timeoutMs?: number;
@@ -31,15 +32,30 @@ export async function startNats(o: NatsOptions): Promise<NatsServer> {
   const dir = resolve(o.dir);
   const timeoutMs = o.timeoutMs ?? 10_000;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const configuration = configurationOf(dir, o);
-  const survivor = running(dir);
-  const unchanged = read(configFile(dir)) === configuration;
-  const address = survivor && addressOf(dir, survivor.pid);
-  if (survivor && address && unchanged) return { pid: survivor.pid, ...address, adopted: true };
-  if (survivor) await stopNats(dir, timeoutMs);
-  for (const name of readdirSync(dir)) if (name.endsWith(".ports")) rmSync(join(dir, name));
-  writeFileSync(configFile(dir), configuration, { mode: 0o600 });
-  return { ...(await launch(o.binary, dir, timeoutMs)), adopted: false };
+  for (let attempt = 1; ; attempt++) {
+    const port = o.port ?? (await portBefore(dir)) ?? (await quietPort());
+    const configuration = configurationOf(dir, port, o);
+    const survivor = running(dir);
+    const unchanged = read(configFile(dir)) === configuration;
+    const address = survivor && addressOf(dir, survivor.pid);
+    if (survivor && address && unchanged) return { pid: survivor.pid, ...address, adopted: true };
+    if (survivor) await stopNats(dir, timeoutMs);
+    for (const name of readdirSync(dir)) if (name.endsWith(".ports")) rmSync(join(dir, name));
+    writeFileSync(configFile(dir), configuration, { mode: 0o600 });
+    try {
+      return { ...(await launch(o.binary, dir, timeoutMs)), adopted: false };
+    } catch (error) {
+      // Somebody took the port after our look at it.
+      const taken = read(join(dir, "nats.log")).includes("address already in use");
+      if (!taken || o.port !== undefined || attempt === 3) throw error;
+    }
+  }
+}
+
+/** The port of the configuration that is there, if its server runs or could run again. */
+async function portBefore(dir: string): Promise<number | undefined> {
+  const port = Number(/^port: (\d+)$/m.exec(read(configFile(dir)))?.[1]);
+  return port && (running(dir) || (await isFree(port))) ? port : undefined;
 }
 
 /**
@@ -86,7 +102,7 @@ async function launch(binary: string, dir: string, timeoutMs: number) {
   throw new Error(`nats-server did not start; its log ends:\n${read(join(dir, "nats.log")).slice(-2000)}`);
 }
 
-/** The server writes this file once it listens, which is also how the port that it chose becomes known. */
+/** The server writes this file once it listens. */
 function addressOf(dir: string, pid: number): { port: number; url: string } | undefined {
   try {
     const text = read(join(dir, `nats-server_${pid}.ports`));
@@ -99,10 +115,10 @@ function addressOf(dir: string, pid: number): { port: number; url: string } | un
 
 const configFile = (dir: string) => join(dir, "nats.conf");
 
-function configurationOf(dir: string, o: NatsOptions): string {
+function configurationOf(dir: string, port: number, o: NatsOptions): string {
   return [
     "host: 127.0.0.1",
-    `port: ${o.port ?? -1}`,
+    `port: ${port}`,
     "server_name: zpack",
     `pid_file: ${JSON.stringify(join(dir, "nats.pid"))}`,
     `ports_file_dir: ${JSON.stringify(dir)}`,

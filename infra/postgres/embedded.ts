@@ -11,8 +11,8 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
+import { quietPort } from "#infra/quiet-port.ts";
 import { binaries, linkLibraries } from "./binaries.ts";
 import { asPostgres, postgresUser } from "./user.ts";
 
@@ -46,7 +46,7 @@ export async function startPostgres(options: StartOptions): Promise<Postmaster> 
   for (;;) {
     const survivor = await settled(dir, deadline);
     if (survivor) return { ...survivor, adopted: true };
-    const port = options.port ?? (await freePort());
+    const port = options.port ?? (await quietPort());
     const started = await launch(dir, port, options.settings ?? {}, deadline);
     if (typeof started === "number") return { pid: started, port, adopted: false };
     // A fixed port that somebody else has is not tried again.
@@ -178,17 +178,6 @@ async function launch(
   }
   child.kill("SIGQUIT");
   throw new Error(failure(dir));
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolvePort, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolvePort(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
 
 const logTail = (dir: string) => {

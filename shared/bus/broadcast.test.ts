@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { type Contract, defineContract } from "#shared/contract/define.ts";
+import { defineContract } from "#shared/contract/define.ts";
 import { type Logger, silentLogger } from "#shared/telemetry/log.ts";
 import { type Mesh, meshForTest } from "#shared/testing/mesh.ts";
 import { broadcast, onBroadcast } from "./broadcast.ts";
@@ -29,7 +29,7 @@ let mesh: Mesh;
 let other: Bus;
 const logged: string[] = [];
 beforeAll(async () => {
-  mesh = await meshForTest([town, village] as unknown as Contract[]);
+  mesh = await meshForTest([town, village]);
   const log: Logger = { ...silentLogger, error: (_, message) => void logged.push(message) };
   other = await connectBus({
     name: "town",

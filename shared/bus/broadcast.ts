@@ -14,7 +14,8 @@ export function broadcast<
   K extends keyof B & string,
 >(bus: Bus, contract: Contract<R, E, S, B>, name: K, data: z.input<B[K]["data"]>): void {
   const { subject } = definitionOf(contract, name);
-  if (bus.nc.isClosed()) return;
+  // While it is away the client would keep what nobody needs to hear late, without bound.
+  if (!bus.link.isUp || bus.nc.isClosed()) return;
   bus.nc.publish(subject, JSON.stringify(data));
 }
 

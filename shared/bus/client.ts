@@ -1,4 +1,4 @@
-import { ErrorCode, NatsError, type Msg } from "nats";
+import type { Msg, MsgHdrs } from "nats";
 import type { z } from "zod";
 import { serviceActor } from "#shared/contract/actor.ts";
 import type { Contract, Events, Route, Routes } from "#shared/contract/define.ts";
@@ -25,43 +25,51 @@ export function client<R extends Routes, E extends Events>(bus: Bus, contract: C
 // Room for the answer "too late" to travel back before the caller gives up by itself.
 const returnMs = 25;
 
+/** A reply as it came, for whoever passes it on without looking into it. */
+export type RawAnswer = { body: Uint8Array<ArrayBuffer>; headers: Answer["headers"] };
+
+/** As {@link requestRaw}, with the reply read. */
+export async function request(bus: Bus, route: Route, input: unknown, meta?: Meta): Promise<Answer> {
+  const { body, headers } = await requestRaw(bus, route, input, meta);
+  return { reply: JSON.parse(decoder.decode(body)), headers };
+}
+
+const decoder = new TextDecoder();
+
 /**
  * One request over the bus, never retried here: who asked knows whether asking again is safe. Rejects with the
  * callee's Fault, or `service.unavailable` (nobody serves it, or the bus is away) or `service.timeout`.
  */
-export async function request(bus: Bus, route: Route, input: unknown, meta: Meta = {}): Promise<Answer> {
+export async function requestRaw(
+  bus: Bus,
+  route: Route,
+  input: unknown,
+  meta: Meta = {},
+): Promise<RawAnswer> {
   const left = meta.deadline === undefined ? Number.POSITIVE_INFINITY : meta.deadline - Date.now() - returnMs;
   const timeout = Math.floor(Math.min(route.policy.timeoutMs, left));
   if (timeout <= 0) throw coreFault("service.timeout");
   const headers = encodeMeta(meta, serviceActor(bus.name), timeout);
-  let msg: Msg;
-  try {
-    msg = await bus.nc.request(route.subject, JSON.stringify(input ?? {}), {
-      timeout: timeout + returnMs,
-      headers,
-    });
-  } catch (cause) {
-    throw transportFault(cause);
-  }
-  if (msg.headers?.has(errorStatusHeader)) throw readFault(msg);
+  const msg = await bus.calls.ask(route.subject, JSON.stringify(input ?? {}), {
+    timeoutMs: timeout + returnMs,
+    headers,
+  });
+  // A plain success has no headers at all.
+  const found = msg.headers;
+  // Received bytes are never shared with another thread.
+  const body = msg.data as Uint8Array<ArrayBuffer>;
+  if (!found) return { body, headers: {} };
+  if (found.has(errorStatusHeader)) throw readFault(msg, found);
   const replyHeaders: Answer["headers"] = {};
-  for (const key of msg.headers?.keys() ?? [])
+  for (const key of found.keys())
     if (key.startsWith(replyHeaderPrefix))
-      replyHeaders[key.slice(replyHeaderPrefix.length) as ReplyHeader] = msg.headers?.get(key) ?? "";
-  return { reply: msg.json(), headers: replyHeaders };
+      replyHeaders[key.slice(replyHeaderPrefix.length) as ReplyHeader] = found.get(key);
+  return { body, headers: replyHeaders };
 }
 
-function readFault(msg: Msg): Fault {
+function readFault(msg: Msg, found: MsgHdrs): Fault {
   const parsed = Problem.safeParse(msg.json());
   if (!parsed.success) return coreFault("internal.error", {}, { cause: parsed.error });
-  const after = Number(msg.headers?.get(`${replyHeaderPrefix}retry-after`) || Number.NaN);
+  const after = Number(found.get(`${replyHeaderPrefix}retry-after`) || Number.NaN);
   return Fault.fromProblem(parsed.data, Number.isFinite(after) ? after : undefined);
-}
-
-function transportFault(cause: unknown): Fault {
-  const code = cause instanceof NatsError ? cause.code : "";
-  if (code === ErrorCode.Timeout) return coreFault("service.timeout", {}, { cause });
-  // A call that this user has no right to make is a fault of ours, and asking again will not mend it.
-  if (code === ErrorCode.PermissionsViolation) return coreFault("internal.error", {}, { cause });
-  return coreFault("service.unavailable", {}, { cause });
 }

@@ -2,7 +2,7 @@ import type { Bus } from "./connect.ts";
 
 /** Whether any instance of a service answers the ping of the NATS services protocol within `timeoutMs`. */
 export async function isServing(bus: Bus, service: string, timeoutMs = 1_000): Promise<boolean> {
-  return bus.nc.request(`$SRV.PING.${service}`, undefined, { timeout: timeoutMs }).then(
+  return bus.calls.ask(`$SRV.PING.${service}`, "", { timeoutMs }).then(
     () => true,
     () => false,
   );

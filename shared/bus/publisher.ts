@@ -1,7 +1,8 @@
-import { StringCodec } from "nats";
+import type { Msg } from "nats";
 import { coreFault } from "#shared/fault/core.ts";
 import type { Bus } from "./connect.ts";
 import { stream } from "./events.ts";
+import { headersOf } from "./headers.ts";
 
 export type Publisher = {
   /** Resolves when the stream has stored the event; a repeated `id` is stored once. */
@@ -10,23 +11,35 @@ export type Publisher = {
   streamCreated(): Promise<string>;
 };
 
-const codec = StringCodec();
+type Stored = { stream?: string; seq?: number; error?: { description?: string } };
 
-/** The way of an outbox to the stream. Both calls reject with `service.unavailable` while the bus is away. */
+/**
+ * The way of an outbox to the stream. Both calls reject with `service.unavailable` while the bus is away, at once when
+ * that is known. They are plain requests: the library's own would wait for their time-out when the connection is lost,
+ * and its stream manager would need rights that no service has.
+ */
 export function publisher(bus: Bus, timeoutMs = 5_000): Publisher {
-  const js = bus.nc.jetstream({ timeout: timeoutMs });
-  const unavailable = (cause: unknown) => {
-    throw coreFault("service.unavailable", {}, { cause });
-  };
+  const ask = (subject: string, body: string, id?: string): Promise<Msg> =>
+    bus.calls
+      .ask(subject, body, {
+        timeoutMs,
+        ...(id === undefined ? {} : { headers: headersOf({ "Nats-Msg-Id": id }) }),
+      })
+      .catch((cause: unknown) => {
+        throw coreFault("service.unavailable", {}, { cause });
+      });
   return {
-    publish: (subject, id, body) => js.publish(subject, codec.encode(body), { msgID: id }).catch(unavailable),
+    async publish(subject, id, body) {
+      const { stream: name, seq, error } = (await ask(subject, body, id)).json<Stored>();
+      if (error || name === undefined || seq === undefined)
+        throw coreFault("service.unavailable", {
+          detail: `The event stream refused an event: ${error?.description ?? "no reason given"}`,
+        });
+      return { seq };
+    },
     async streamCreated() {
-      // Asked as a plain request: the stream manager would need rights that no service has.
-      const reply = await bus.nc
-        .request(`$JS.API.STREAM.INFO.${stream}`, undefined, { timeout: timeoutMs })
-        .catch(unavailable);
-      const info = reply?.json<{ created?: string }>();
-      if (!info?.created)
+      const info = (await ask(`$JS.API.STREAM.INFO.${stream}`, "")).json<{ created?: string }>();
+      if (!info.created)
         throw coreFault("service.unavailable", { detail: "The event stream does not exist" });
       return info.created;
     },

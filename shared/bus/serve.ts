@@ -1,11 +1,11 @@
-import { headers, type Msg } from "nats";
+import type { Msg } from "nats";
 import { dispatch, type Hooks } from "#shared/contract/dispatch.ts";
 import type { Route } from "#shared/contract/define.ts";
 import type { Service } from "#shared/contract/implement.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import type { Bus } from "./connect.ts";
-import { decodeMeta, errorHeader, errorStatusHeader, replyHeaderPrefix } from "./headers.ts";
+import { decodeMeta, errorHeader, errorStatusHeader, headersOf, replyHeaderPrefix } from "./headers.ts";
 
 export type Served = {
   /** Takes no new call, and resolves when those in flight are answered, or after `graceMs`. */
@@ -53,13 +53,13 @@ async function answer(msg: Msg, service: Service, name: string, route: Route, ho
     return hooks.log.warn({ route: name }, "a call without an inbox was ignored");
   const partial = decodeMeta(msg.headers, route.policy.timeoutMs, Date.now());
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), partial.deadline - Date.now());
+  const timer = setTimeout(() => abort.abort(), Math.max(0, partial.deadline - Date.now()));
   try {
     const meta = { ...partial, signal: abort.signal };
     const { reply, headers: replyHeaders } = await dispatch(service, name, body(msg), meta, hooks);
-    const h = headers();
-    for (const [key, value] of Object.entries(replyHeaders)) h.set(replyHeaderPrefix + key, value);
-    msg.respond(JSON.stringify(reply), { headers: h });
+    const written = Object.entries(replyHeaders).map(([key, value]) => [replyHeaderPrefix + key, value]);
+    const more = written.length > 0 ? { headers: headersOf(Object.fromEntries(written)) } : undefined;
+    msg.respond(JSON.stringify(reply), more);
   } catch (error) {
     refuse(
       msg,
@@ -81,10 +81,12 @@ function body(msg: Msg): unknown {
 }
 
 function refuse(msg: Msg, fault: Fault, requestId: string): void {
-  const h = headers();
-  h.set(errorStatusHeader, String(fault.status));
-  h.set(errorHeader, fault.code);
-  h.set("Content-Type", "application/problem+json");
-  if (fault.retryAfter !== undefined) h.set(`${replyHeaderPrefix}retry-after`, String(fault.retryAfter));
-  msg.respond(JSON.stringify(fault.problem(requestId)), { headers: h });
+  const headers = headersOf({
+    [errorStatusHeader]: String(fault.status),
+    [errorHeader]: fault.code,
+    "Content-Type": "application/problem+json",
+    [`${replyHeaderPrefix}retry-after`]:
+      fault.retryAfter === undefined ? undefined : String(fault.retryAfter),
+  });
+  msg.respond(JSON.stringify(fault.problem(requestId)), { headers });
 }

@@ -32,7 +32,8 @@ export async function ensureStreams(admin: Bus, registry: readonly Contract[]): 
         filter_subject: `${eventSubject(registry, consumed)}.>`,
         ack_policy: AckPolicy.Explicit,
         deliver_policy: DeliverPolicy.All,
-        ack_wait: nanos(30_000),
+        // What a killed process had in its hands comes again after this; reactions are quick, and may be repeated.
+        ack_wait: nanos(10_000),
         // A reaction only wakes a reconcile or stores a projection: it is tried until it works.
         max_deliver: -1,
         max_ack_pending: 256,

@@ -11,7 +11,7 @@ export function wakeBus(bus: Bus): WakeBus {
   const subject = (queue: string) => `wake.${bus.name}.${queue}`;
   return {
     notify: (queue) => {
-      if (!bus.nc.isClosed()) bus.nc.publish(subject(queue));
+      if (bus.link.isUp && !bus.nc.isClosed()) bus.nc.publish(subject(queue));
     },
     subscribe: (queue, wake) => {
       const subscription = bus.nc.subscribe(subject(queue), { callback: (err) => void (err ?? wake()) });

@@ -42,5 +42,8 @@ export const baseConfig = z.object({
   NATS_PASSWORD: z.string(),
   DATABASE_URL: z.string(),
   DATABASE_POOL: z.coerce.number().int().min(2).max(100).default(10),
+  /** How long operations that have ended can be looked at, and jobs that failed at every attempt; days. */
+  OPERATION_RETENTION_DAYS: z.coerce.number().positive().default(90),
+  DEAD_JOB_RETENTION_DAYS: z.coerce.number().positive().default(30),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });

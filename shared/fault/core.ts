@@ -24,12 +24,23 @@ export const coreFaults = {
     status: 503,
     title: "The service is not available at the moment",
     retryable: true,
+    retryAfter: 1,
   },
-  "service.timeout": { status: 504, title: "The service did not answer in time", retryable: true },
+  "service.timeout": {
+    status: 504,
+    title: "The service did not answer in time",
+    retryable: true,
+    retryAfter: 1,
+  },
   "upstream.rejected": { status: 409, title: "The server's agent refused the request" },
   "upstream.failed": { status: 502, title: "The server's agent failed", retryable: true },
   "upstream.refused": { status: 502, title: "The server's agent cannot be reached", retryable: true },
-  "upstream.timeout": { status: 504, title: "The server's agent did not answer in time", retryable: true },
+  "upstream.timeout": {
+    status: 504,
+    title: "The server's agent did not answer in time",
+    retryable: true,
+    retryAfter: 1,
+  },
   "internal.error": { status: 500, title: "Internal error" },
 } as const satisfies Record<string, Omit<FaultInit, "code">>;
 

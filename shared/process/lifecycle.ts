@@ -5,11 +5,16 @@ export type Stopper = {
   last(name: string, stop: () => unknown): void;
 };
 
+/** Who started us kills us after 20 s; what is cut before that still leaves time for the parts below it. */
+const defaults = { stepMs: 12_000, totalMs: 18_000, reserveMs: 1_000 };
+
 /**
  * Ends the process in order on SIGTERM, SIGINT or SIGHUP, and at once on an error that nobody handled: such a
- * process is in a state that nobody has thought of. A step that does not end within `stepMs` is left behind.
+ * process is in a state that nobody has thought of. A step that does not end within `stepMs` is left behind, sooner where
+ * the steps after it would not have `reserveMs` each within `totalMs`.
  */
-export function onStop(log: Logger, stepMs = 6_000): Stopper {
+export function onStop(log: Logger, limits: Partial<typeof defaults> = {}): Stopper {
+  const { stepMs, totalMs, reserveMs } = { ...defaults, ...limits };
   const steps: { name: string; stop: () => unknown }[] = [];
   let stopping = false;
   const stopAll = async (signal: string) => {
@@ -17,11 +22,14 @@ export function onStop(log: Logger, stepMs = 6_000): Stopper {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, "stopping");
-    for (const { name, stop } of steps.toReversed()) {
-      const bounded = Bun.sleep(stepMs).then(() => "late" as const);
-      const result = await Promise.race([Promise.resolve().then(stop), bounded]).catch((err: unknown) => {
-        log.warn({ err, step: name }, "a part did not stop cleanly");
-      });
+    const end = performance.now() + totalMs;
+    for (let left = steps.length - 1; left >= 0; left--) {
+      const { name, stop } = steps[left] as (typeof steps)[number];
+      const mine = Math.max(reserveMs, Math.min(stepMs, end - performance.now() - left * reserveMs));
+      const result = await Promise.race([
+        Promise.resolve().then(stop),
+        Bun.sleep(mine).then(() => "late" as const),
+      ]).catch((err: unknown) => log.warn({ err, step: name }, "a part did not stop cleanly"));
       if (result === "late") log.warn({ step: name }, "a part did not stop in time");
     }
     log.info({}, "stopped");

@@ -64,7 +64,14 @@ export async function runService<Z extends z.ZodObject>(o: {
     log,
   });
   stop.last("bus", () => closeBus(bus));
-  const relay = startRelay({ db, publisher: publisher(bus), clock: systemClock, log });
+  const relay = startRelay({
+    db,
+    publisher: publisher(bus),
+    clock: systemClock,
+    log,
+    operationMs: base.OPERATION_RETENTION_DAYS * dayMs,
+    deadJobMs: base.DEAD_JOB_RETENTION_DAYS * dayMs,
+  });
   stop.last("relay", () => relay.stop());
 
   const running = await o.start({ config, bus, db, log, clock: systemClock, wake: wakeBus(bus) });
@@ -91,3 +98,5 @@ export async function runService<Z extends z.ZodObject>(o: {
   ready();
   log.info({ version: contract.version }, "ready");
 }
+
+const dayMs = 24 * 60 * 60 * 1000;

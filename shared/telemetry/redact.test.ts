@@ -12,6 +12,7 @@ describe("what never reaches a log line", () => {
         "authorization",
         "clientsecret",
         "cookie",
+        "currentpassword",
         "databaseurl",
         "forwarded",
         "newpassword",

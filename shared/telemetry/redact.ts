@@ -8,6 +8,7 @@ export const secretKeys: ReadonlySet<string> = new Set([
   "setcookie",
   "password",
   "newpassword",
+  "currentpassword",
   "passwordhash",
   "token",
   "accesstoken",

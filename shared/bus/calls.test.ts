@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import type { Fault } from "#shared/fault/fault.ts";
+import { wrap } from "#shared/telemetry/log.ts";
+import { natsForTest, type TestNats } from "#shared/testing/nats.ts";
+import { type Bus, closeBus, connectBus } from "./connect.ts";
+import { headersOf } from "./headers.ts";
+
+const users = `authorization { users = [
+  { user: asker, password: p, permissions: { publish: ["q.>"], subscribe: ["_INBOX.asker.>"] } }
+  { user: server, password: p }
+] }`;
+
+let nats: TestNats;
+let asker: Bus;
+let server: Bus;
+const logged: Record<string, unknown>[] = [];
+const connectAs = (name: string) =>
+  connectBus({
+    name,
+    url: nats.url,
+    user: name,
+    password: "p",
+    log: wrap((_, fields, message) => logged.push({ ...fields, message }), {}),
+    pingMs: 100,
+    dialMs: 100,
+  });
+beforeAll(async () => {
+  nats = await natsForTest({ jetstream: false, config: users });
+  asker = await connectAs("asker");
+  server = await connectAs("server");
+  server.nc.subscribe("q.echo", {
+    callback: (_, msg) =>
+      void msg.respond(msg.data, { headers: headersOf({ Seen: msg.headers?.get("Sent") }) }),
+  });
+  server.nc.subscribe("q.never", { callback: () => {} });
+  await server.nc.flush();
+});
+beforeEach(() => void logged.splice(0));
+afterAll(async () => {
+  await closeBus(asker);
+  await closeBus(server);
+  await nats[Symbol.asyncDispose]();
+});
+
+const ask = (subject: string, o: { timeoutMs?: number; body?: string } = {}) =>
+  asker.calls.ask(subject, o.body ?? "hello", { timeoutMs: o.timeoutMs ?? 5_000 });
+const fault = (promise: Promise<unknown>) =>
+  promise.then(
+    () => expect.unreachable(),
+    (error: Fault) => error,
+  );
+const away = { code: "service.unavailable", status: 503, retryable: true };
+const back = (bus: Bus) => bus.link.whenUp(new AbortController().signal);
+const lost = (bus: Bus) =>
+  new Promise<void>((resolve) => {
+    if (!bus.link.isUp) return resolve();
+    const end = bus.link.watch(() => {
+      end();
+      resolve();
+    });
+  });
+
+/** Resolves when the client has begun so many attempts to connect. */
+const attempts = async (bus: Bus, count: number) => {
+  for await (const status of bus.nc.status()) {
+    const type: string = status.type;
+    if (type === "reconnecting" && --count === 0) return;
+  }
+};
+
+/** Connections to a port of this machine that are open at the caller's end. */
+const openSockets = (port: number) =>
+  readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .filter((line) => new RegExp(`:${port.toString(16).padStart(4, "0")} 01 `, "i").test(line)).length;
+
+describe("a call", () => {
+  test("is answered, each by its own answer", async () => {
+    const words = Array.from({ length: 200 }, (_, i) => `word ${i}`);
+    const answers = await Promise.all(words.map((body) => ask("q.echo", { body })));
+    expect(answers.map((answer) => answer.string())).toEqual(words);
+  });
+
+  test("carries headers both ways, whatever is in their values", async () => {
+    const value = 'a: "b", ü – c';
+    const answer = await asker.calls.ask("q.echo", "", {
+      timeoutMs: 1_000,
+      headers: headersOf({ Sent: value, Empty: "", Missing: undefined }),
+    });
+    expect(answer.headers?.get("Seen")).toBe(value);
+    expect(answer.headers?.keys()).toEqual(["Seen"]);
+  });
+
+  test("is not made with a header that would become two", () => {
+    expect(() => headersOf({ Sent: "a\r\nMesh-Actor: {}" })).toThrow("more than one line");
+    expect(() => headersOf({ Sent: "a\nb" })).toThrow("more than one line");
+  });
+
+  test("503 at once when nobody listens", async () => {
+    expect(await fault(ask("q.nobody"))).toMatchObject(away);
+  });
+
+  test("504 after its time", async () => {
+    expect(await fault(ask("q.never", { timeoutMs: 20 }))).toMatchObject({
+      code: "service.timeout",
+      status: 504,
+      retryable: true,
+    });
+  });
+
+  test("500 at once when its maker has no right to make it, and a line in the log", async () => {
+    expect(await fault(ask("other.thing"))).toMatchObject({ code: "internal.error", status: 500 });
+    expect(logged).toContainEqual(
+      expect.objectContaining({ operation: "publish", subject: "other.thing" }) as never,
+    );
+  });
+});
+
+test("503 at once when the server dies, while it is away, and served again when it is back", async () => {
+  const waiting = fault(ask("q.never", { timeoutMs: 60_000 }));
+  await asker.nc.flush();
+  await nats.kill();
+  expect(await waiting).toMatchObject(away);
+  const before = performance.now();
+  expect(await fault(ask("q.echo"))).toMatchObject(away);
+  expect(performance.now() - before).toBeLessThan(100);
+  await nats.restart();
+  await Promise.all([back(asker), back(server)]);
+  expect((await ask("q.echo")).string()).toBe("hello");
+});
+
+test("a server that falls silent is noticed; once it wakes up the connection is whole, and stays so", async () => {
+  process.kill(nats.pid, "SIGSTOP");
+  const waiting = fault(ask("q.echo", { timeoutMs: 60_000 }));
+  await Promise.all([lost(asker), lost(server)]);
+  expect(await waiting).toMatchObject(away);
+  // Several attempts to connect are accepted by the kernel and given up by us.
+  await Promise.all([attempts(asker, 4), attempts(server, 4)]);
+  process.kill(nats.pid, "SIGCONT");
+  await Promise.all([back(asker), back(server)]);
+  await server.nc.flush();
+  expect((await ask("q.echo")).string()).toBe("hello");
+  // The attempts that were given up left nothing behind that could disturb it later.
+  expect(openSockets(nats.port)).toBe(2);
+  expect(logged.filter(({ type }) => type === "reconnect")).toHaveLength(2);
+});
+
+test("a first connection to a server that says nothing is given up", async () => {
+  await using silent = await natsForTest({ jetstream: false });
+  process.kill(silent.pid, "SIGSTOP");
+  const connecting = connectBus({
+    name: "early",
+    url: silent.url,
+    user: "",
+    password: "",
+    log: asker.log,
+    waitMs: 100,
+    dialMs: 100,
+  });
+  expect(await fault(connecting)).toMatchObject(away);
+  process.kill(silent.pid, "SIGCONT");
+});
