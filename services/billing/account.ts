@@ -1,22 +1,12 @@
 import type { Tx } from "#shared/db/connect.ts";
 import { emit } from "#shared/db/outbox.ts";
 import { enqueue } from "#shared/queue/enqueue.ts";
+import { type Cause, tellAudit } from "./audit.ts";
 import { type AccountState, billing } from "./contract.ts";
-import {
-  type Account,
-  type AuditEntry,
-  insertAccount,
-  insertAudit,
-  type OverrideRow,
-  readAccount,
-  updateOverride,
-} from "./store.ts";
+import { type Account, insertAccount, type OverrideRow, readAccount, updateOverride } from "./store.ts";
 
 /** The queue of everything that has to happen to an account at a certain time. */
 export const enforcementQueue = "billing_enforcement";
-
-/** Why an account changes, for its audit trail; the target is the account itself. */
-export type Cause = Omit<AuditEntry, "target">;
 
 /** What others may know of an account. */
 export function publicState(account: Account): AccountState {
@@ -49,7 +39,7 @@ export async function openAccount(tx: Tx, accountId: string, now: number): Promi
 }
 
 /**
- * Puts or lifts (`null`) an operator's override of a locked account, tells everybody and notes who did it. Writing
+ * Puts or lifts (`null`) an operator's override of a locked account, tells everybody and the audit log who did it. Writing
  * what is in force already changes nothing. `now`: milliseconds.
  */
 export async function changeOverride(
@@ -65,7 +55,7 @@ export async function changeOverride(
   await updateOverride(tx, next);
   if (override?.until)
     await enqueue(tx, { queue: enforcementQueue, key: account.accountId, runAt: override.until });
-  await insertAudit(tx, { ...cause, target: account.accountId });
+  await tellAudit(tx, cause, next, now);
   await announce(tx, next);
   return next;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { auditRecorded } from "#shared/contract/audit.ts";
 import { defineContract } from "#shared/contract/define.ts";
 import type { ServerAction } from "#shared/contract/authority.ts";
 
@@ -106,6 +107,13 @@ export const Override = z.object({
 
 const accountNotFound = { account_not_found: { status: 404, title: "There is no such account" } } as const;
 const timeoutMs = 2_000;
+const byOperator = {
+  auth: "operator",
+  guard: "operator",
+  scope: "admin:write",
+  idempotency: "natural",
+  timeoutMs,
+} as const;
 
 export const billing = defineContract({
   service: "billing",
@@ -117,7 +125,7 @@ export const billing = defineContract({
       subject: "rpc.billing.v1.account.summary",
       summary: "Plan, state and limits of the signed-in account",
       http: { method: "GET", path: "/api/billing", success: 200, kind: "json" },
-      policy: { auth: "session", guard: "none", idempotency: "safe", timeoutMs },
+      policy: { auth: "session", guard: "none", scope: "account:read", idempotency: "safe", timeoutMs },
       request: z.object({}),
       reply: AccountState,
       errors: {},
@@ -140,7 +148,7 @@ export const billing = defineContract({
         success: 200,
         kind: "json",
       },
-      policy: { auth: "operator", guard: "operator", idempotency: "natural", timeoutMs },
+      policy: byOperator,
       request: Override.extend({ id: AccountId }),
       reply: AccountState,
       errors: { ...accountNotFound, until_past: { status: 422, title: "`until` lies in the past" } },
@@ -160,7 +168,7 @@ export const billing = defineContract({
         success: 200,
         kind: "json",
       },
-      policy: { auth: "operator", guard: "operator", idempotency: "natural", timeoutMs },
+      policy: byOperator,
       request: z.object({ id: AccountId }),
       reply: AccountState,
       errors: accountNotFound,
@@ -173,5 +181,6 @@ export const billing = defineContract({
       summary: "Plan, state or limits of an account changed",
       data: AccountState,
     },
+    auditRecorded: auditRecorded("billing"),
   },
 });

@@ -60,6 +60,7 @@ async function until<T>(ask: () => Promise<T>, right: (answer: T) => boolean): P
 }
 
 test("an override ends by itself although the process was killed meanwhile; an event opened the account", async () => {
+  const ada: Actor = { kind: "account", id: "acc_ada", role: "customer", via: "ses_2" };
   const operator: Actor = { kind: "account", id: "acc_operator", role: "operator", via: "ses_1" };
   const asks = client(await mesh.bus("gateway"), billing);
   const data = { accountId: "acc_ada", email: "ada@example.org", username: "ada", role: "customer" };
@@ -85,7 +86,7 @@ test("an override ends by itself although the process was killed meanwhile; an e
   await first.exited;
   const second = start();
   const lifted = await until(
-    () => asks.getAccount({ accountId: "acc_ada" }),
+    () => asks.getBilling({}, { actor: ada }),
     ({ serverBillingState }) => serverBillingState === "allowed",
   );
   expect(lifted.version).toBe(put.version + 1);

@@ -1,5 +1,6 @@
 import { withTx } from "#shared/db/tx.ts";
 import { changeOverride } from "./account.ts";
+import { ownCause } from "./audit.ts";
 import type { Deps } from "./service.ts";
 import { lockAccount } from "./store.ts";
 
@@ -17,9 +18,7 @@ export const reconcileAccount =
       const now = clock.now();
       const leftMs = account.override.until.getTime() - now;
       if (leftMs > 0) return { again: leftMs };
-      const { reason } = account.override;
-      const action = "billing.override_expired";
-      const cause = { actor: "service:billing", action, reason, address: null, requestId: null };
+      const cause = ownCause("billing.override_expired", account.override.reason);
       await changeOverride(tx, account, null, cause, now);
       return undefined;
     });

@@ -1,5 +1,4 @@
 import type { Tx } from "#shared/db/connect.ts";
-import { newId } from "#shared/ids/ids.ts";
 import { type AccountState, plans } from "./contract.ts";
 
 type State = AccountState["serverBillingState"];
@@ -70,18 +69,4 @@ export async function updateOverride(tx: Tx, changed: Account): Promise<void> {
       version = ${version},
       updated_at = now()
     where account_id = ${accountId}`;
-}
-
-export type AuditEntry = {
-  actor: string;
-  action: string;
-  /** Account that the action changed. */
-  target: string;
-  reason: string | null;
-  address: string | null;
-  requestId: string | null;
-};
-
-export async function insertAudit(tx: Tx, entry: AuditEntry): Promise<void> {
-  await tx`insert into audit ${tx({ id: newId("aud"), ...entry })}`;
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { declaredCodes } from "#shared/bus/authority.ts";
+import type { Actor } from "#shared/contract/actor.ts";
 import { serverActions, type ServerAction, type ServerFacts } from "#shared/contract/authority.ts";
 import { errorCode } from "#shared/contract/define.ts";
 import type { Authority, CallMeta } from "#shared/contract/dispatch.ts";
@@ -48,19 +49,43 @@ export function localAuthority(deps: Deps): Authority {
 export async function authorize(deps: Deps, ask: Ask, meta: Meta): Promise<ServerFacts> {
   const question = questionOf(deps, ask, meta);
   if (!question) throw authorityFault("not_found");
-  let answer = await decide(deps, question);
+  const remembered = isPlain(question) ? await recalled(deps, question, ask, meta) : undefined;
+  if (remembered) return remembered;
+  let answer = await decide(deps, question, ask, meta);
   if (answer.found && answer.found.billing === null && !answer.found.open) {
     await askBilling(deps, answer.found.customerId, meta);
-    answer = await decide(deps, question);
+    answer = await decide(deps, question, ask, meta);
   }
   const { found, holder } = answer;
   if (!found) throw authorityFault("not_found");
-  if (found.audited)
-    deps.log.info({ ...question.audit, vmid: found.vmid }, "an operator used another's server");
   if (!found.open) throw gated(ask.action, found);
   if (question.lock && found.fence === null)
     throw authorityFault("busy", { operation: holder ? toOperation(holder) : {} });
   return factsOf(found, ask, question);
+}
+
+/** What depends on the server and its owner alone, which never changes: no lock, and open in every billing state. */
+const isPlain = ({ lock, openToUnknown }: Question): boolean => lock === null && openToUnknown;
+
+/** The answer from what is remembered; undefined when there is something to be written down first. */
+async function recalled(
+  { records, notes }: Deps,
+  { server, owner }: Question,
+  ask: Ask,
+  { actor }: Meta,
+): Promise<ServerFacts | undefined> {
+  const known = await records.find(server);
+  if (!known || (owner !== null && known.server.customerId !== owner)) throw authorityFault("not_found");
+  const use = foreignUse(actor, ask, known.server);
+  if (use && !notes.told(use)) return undefined;
+  return factsOf({ ...known.server, agent: known.agent, fence: null }, ask, { lock: null });
+}
+
+/** An operator's use of a server that is not his own; undefined for every other one. */
+function foreignUse(actor: Actor, { action }: Ask, found: { instanceId: string; customerId: string }) {
+  if (actor.kind !== "account" || actor.role !== "operator" || actor.id === found.customerId)
+    return undefined;
+  return { actor, action, instanceId: found.instanceId };
 }
 
 function questionOf({ clock, config }: Deps, ask: Ask, meta: Meta): Question | undefined {
@@ -69,19 +94,10 @@ function questionOf({ clock, config }: Deps, ask: Ask, meta: Meta): Question | u
   // Services act for themselves here: their rights on the bus have already decided. Nobody else is without an account.
   if (!server || actor.kind === "anonymous") return undefined;
   const openIn = gateMatrix[ask.action];
-  const operator = actor.kind === "account" && actor.role === "operator";
+  const operator = actor.kind === "account" && opensAll(actor, ask.action);
   return {
     server,
     owner: actor.kind === "account" && !operator ? actor.id : null,
-    audit: operator
-      ? {
-          actor: actor.id,
-          via: actor.via,
-          action: ask.action,
-          address: meta.address ?? null,
-          requestId: meta.requestId,
-        }
-      : null,
     openIn,
     openToUnknown: ServerBillingState.options.every((state) => openIn.includes(state)),
     lock: serverActions[ask.action].exclusive
@@ -95,21 +111,48 @@ function questionOf({ clock, config }: Deps, ask: Ask, meta: Meta): Question | u
   };
 }
 
+/**
+ * An operator's session opens everybody's servers. His key does with an operator's scope, that of writing for whatever a
+ * billing state can close or needs the lock; one that he made for his own servers opens these.
+ */
+function opensAll({ role, scopes }: Extract<Actor, { kind: "account" }>, action: ServerAction): boolean {
+  if (role !== "operator") return false;
+  if (scopes === undefined || scopes.includes("admin:write")) return true;
+  return scopes.includes("admin:read") && action.endsWith(".read");
+}
+
 function serverOf(id: string): Question["server"] | undefined {
   if (/^[1-9]\d{0,8}$/.test(id)) return { vmid: Number(id) };
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return { instanceId: id };
   return undefined;
 }
 
-/** The statement, and a second one only to name the holder of a lock that was not to be had. */
-function decide({ db }: Deps, question: Question) {
+/** The statement, and others only for an operator's note or to name the holder of a lock that was not to be had. */
+function decide({ db, clock, notes }: Deps, question: Question, ask: Ask, meta: Meta) {
   return withTx(db, async (tx): Promise<{ found?: Finding; holder?: LockRecord }> => {
     const found = await findAndLock(tx, question);
     if (!found) return {};
+    // Who asked has given up, and would neither use the lock nor give it back.
+    if (found.fence !== null && clock.now() >= meta.deadline) throw coreFault("service.timeout");
+    const use = foreignUse(meta.actor, ask, found);
+    if (use) await notes.tell(tx, use, found, meta);
     if (!question.lock || !found.open || found.fence !== null) return { found };
-    const holder = await readLock(tx, found.instanceId);
+    const holder = (await readLock(tx, found.instanceId)) ?? teardownOf(found);
     return { found, ...(holder ? { holder } : {}) };
   });
+}
+
+/** A teardown keeps its server also while nobody works at it: it can only be gone on with. */
+function teardownOf({ removal }: Finding): LockRecord | undefined {
+  if (!removal) return undefined;
+  const { operationId, since: lockedAt } = removal;
+  return {
+    operationId,
+    type: "server.delete",
+    phase: null,
+    message: "The server is being deleted",
+    lockedAt,
+  };
 }
 
 /** Without an answer the action stays closed for the moment: opening it could run what billing has stopped. */
@@ -134,7 +177,11 @@ function gated(action: ServerAction, { billing }: Finding): Fault {
   });
 }
 
-function factsOf(found: Finding, ask: Ask, { lock }: Question): ServerFacts {
+function factsOf(
+  found: Omit<ServerFacts, "lock"> & Pick<Finding, "agent" | "fence">,
+  ask: Ask,
+  { lock }: Pick<Question, "lock">,
+): ServerFacts {
   const { instanceId, vmid, customerId, ctype, name, hostname, node, agent, fence } = found;
   return {
     instanceId,

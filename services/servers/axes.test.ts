@@ -7,6 +7,7 @@ import {
   type Present,
   present,
   statusWord,
+  wishOf,
   type Word,
 } from "./axes.ts";
 import { observation } from "./testing/observation.ts";
@@ -24,6 +25,8 @@ const server = (change: Partial<ServerRecord> = {}): ServerRecord => ({
   engineType: "minecraft",
   engineVersion: null,
   desired: "running",
+  hostDesired: "running",
+  removing: false,
   payload: {},
   version: 1,
   lock: null,
@@ -47,6 +50,7 @@ const ready = { agentReady: true };
 const offline = { host: "offline", agent: "offline", status: null } as const;
 const unknown = { host: "unknown", agent: "offline", status: null } as const;
 const dev = { ctype: "dev" } as const;
+const hostStopped = { hostDesired: "stopped" } as const;
 
 test.each<[Word, string, Partial<ServerRecord>, Present]>([
   ["running", "runs and is ready", {}, now("running", ready)],
@@ -66,6 +70,18 @@ test.each<[Word, string, Partial<ServerRecord>, Present]>([
   ["restarting", "a restart is under way", locked("power.restart"), now("stopping")],
   ["offline", "a start is under way and the host does not answer", locked("power.start"), now(null, offline)],
   ["running", "a backup changes no word", locked("backups.create"), now("running", ready)],
+  ["stopped", "its customer stopped the host", hostStopped, now(null, offline)],
+  ["stopped", "its host was stopped and is still there", hostStopped, now("idle")],
+  [
+    "stopping",
+    "its host is being stopped",
+    { ...hostStopped, ...locked("host.stop") },
+    now("running", ready),
+  ],
+  ["starting", "its host is being started", locked("host.start"), now(null, offline)],
+  ["restarting", "its host is being restarted", locked("host.restart"), now(null, offline)],
+  ["stopped", "a dev server whose host was stopped", { ...dev, ...hostStopped }, now(null, offline)],
+  ["deleting", "its teardown has begun", { removing: true, ...billed("retained") }, now(null, offline)],
   [
     "deleting",
     "whatever else holds",
@@ -93,6 +109,18 @@ test.each([
   expect(effectiveDesired(server({ desired, ...billed(state) }))).toBe(effective);
 });
 
+test("a stopped host stops everything, and of a dev server nothing else does", () => {
+  expect(effectiveDesired(server(hostStopped))).toBe("stopped");
+  expect(effectiveDesired(server({ ...dev, ...hostStopped }))).toBe("stopped");
+  const suspended = billed("suspended_shutdown");
+  expect(effectiveDesired(server({ ...dev, desired: "stopped", ...suspended }))).toBe("running");
+});
+
+test("what the customer wants of a game is its own wish, and of a dev server that of its host", () => {
+  expect(wishOf(server(hostStopped))).toBe("running");
+  expect(wishOf(server({ ...dev, ...hostStopped }))).toBe("stopped");
+});
+
 test("an account of which nothing is known is not suspended", () => {
   expect(effectiveDesired(server({ billing: null }))).toBe("running");
 });
@@ -105,6 +133,10 @@ describe("connectable: should run, is ready, and the edge has published it", () 
     [false, "not published", {}, now("running", ready)],
     [false, "should not run", { ...edge, desired: "stopped" }, now("running", ready)],
     [false, "suspended", { ...edge, ...billed("retained") }, now("running", ready)],
+    [false, "its host should not run", { ...edge, ...hostStopped }, now("running", ready)],
+    [false, "is being deleted", { ...edge, removing: true }, now("running", ready)],
+    [true, "a dev server, all three", { ...edge, ...dev }, now("idle", ready)],
+    [false, "a suspended dev server", { ...edge, ...dev, ...billed("retained") }, now("idle", ready)],
   ])("%s: %s", (connectable, _why, change, seen) => {
     expect(isConnectable(server(change), seen)).toBe(connectable);
   });
@@ -114,6 +146,13 @@ test("there is no address until the edge has one of the right shape", () => {
   for (const edge of [undefined, null, {}, { address: null }, { address: 7 }, "play.example.org:1"])
     expect(addressOf({ payload: { edge } })).toBeNull();
   expect(addressOf({ payload: { edge: { address: "a:1" } } })).toBe("a:1");
+});
+
+test("of a host that was stopped no news is good news", () => {
+  const at = { now: 10_000, ttlMs: 500 };
+  expect(present(undefined, at, "stopped").host).toBe("offline");
+  expect(present(observation({ endedAt: 0 }), at, "stopped").host).toBe("offline");
+  expect(present(observation({ endedAt: 10_000 }), at, "stopped").host).toBe("online");
 });
 
 test("an observation counts up to its time to live, to the millisecond", () => {

@@ -43,12 +43,18 @@ export const config = z.object({
   AGENT_CALL_MS: count(2_000),
   /** Agents that are asked at the same time. */
   AGENT_POLL_CONCURRENCY: count(32),
+  /** An agent that has not answered after this keeps no other one waiting. */
+  AGENT_PATIENCE_MS: count(250),
+  /** After this without a sign of life the other replicas take over the agents that a replica asks. */
+  AGENT_LEASE_MS: count(10_000),
   /** After this an observation says nothing about the present any more. */
   AGENT_TTL_MS: count(15_000),
   /** How long the version that an agent named is believed. */
   AGENT_VERSION_MS: milliseconds(60_000),
   /** A status request asks the agent when the last round is older than this. */
   STATUS_FRESH_MS: milliseconds(5_000),
+  /** How long the row of a server that was asked for is remembered. */
+  RECORD_MS: milliseconds(1_000),
   /** An operation lock without a heartbeat for so long is nobody's. */
   LOCK_EXPIRY_MS: count(60_000),
   /** Bound of the call that asks an agent to start, stop or restart the game. */
@@ -59,11 +65,17 @@ export const config = z.object({
   POWER_LEASE_MS: count(10_000),
   /** How often the queue of operations is looked at when no wake arrives. */
   POWER_SWEEP_MS: count(2_000),
+  /** A game that is still idle so long after its agent agreed to start it was not started. */
+  POWER_IDLE_MS: milliseconds(5_000),
   /** A power operation that has not reached its end after this fails. */
   POWER_DEADLINE_MS: count(120_000),
   /** Between two comparisons of what should run with what runs, for all servers. */
   RECONCILE_SWEEP_MS: count(15_000),
-  /** How long a server is left alone after a power operation of it failed. */
+  /** How long a server is left alone after a power operation of it failed; doubled with each failed start in a row. */
   RECONCILE_RETRY_MS: milliseconds(30_000),
+  /** Never longer than this between two such starts. */
+  RECONCILE_RETRY_MAX_MS: milliseconds(30 * 60_000),
+  /** How long operations that have ended can still be read. */
+  OPERATION_KEPT_MS: milliseconds(30 * 24 * 60 * 60_000),
 });
 export type Config = z.output<typeof config>;

@@ -5,6 +5,7 @@ import { billing } from "#services/billing/contract.ts";
 import { config } from "./config.ts";
 import { servers } from "./contract.ts";
 import { startParts } from "./parts.ts";
+import { replicasOver } from "./live/replicas.ts";
 
 await runService({
   contract: servers,
@@ -13,6 +14,7 @@ await runService({
   start: ({ config: settings, bus, ...parts }) =>
     startParts({
       ...parts,
+      replicas: replicasOver(bus),
       config: settings,
       billing: client(bus, billing),
       agent: (access, timeoutMs) => agentClient({ ...access, timeoutMs }),

@@ -3,15 +3,16 @@ import { exponential } from "#shared/queue/backoff.ts";
 import type { WakeBus } from "#shared/queue/wakes.ts";
 import { startWorker } from "#shared/queue/worker.ts";
 import { type Reconciler, startReconciler } from "#shared/reconcile/reconcile.ts";
-import { withTx } from "#shared/db/tx.ts";
 import { localAuthority } from "./authority.ts";
-import { liveObservations } from "./live/live.ts";
-import { startPoller } from "./live/poller.ts";
+import { depsOf, type Outside } from "./deps.ts";
+import { startPolling } from "./live/polling.ts";
 import { powerQueue } from "./power.ts";
 import { accountChanged } from "./reactions/account-changed.ts";
 import { reconcileServer } from "./reconcile.ts";
+import type { Replicas } from "./live/replicas.ts";
 import { type Deps, serversService } from "./service.ts";
-import { readTargets } from "./store.ts";
+import { onTouched } from "./store.ts";
+import { startUpkeep } from "./upkeep.ts";
 import { settlePower } from "./workflows/power.ts";
 
 /** How long the start waits for the first round of questions, so that a restart blanks nobody's servers. */
@@ -19,27 +20,30 @@ const firstRoundMs = 3_000;
 
 /** The parts of the service, wired: what `main.ts` runs, and what a test runs with agents and settings of its own. */
 export async function startParts(
-  o: Omit<Deps, "live" | "reconcile" | "look"> & { wake: WakeBus },
+  o: Outside & { wake: WakeBus; replicas: Replicas },
 ): Promise<Running & { deps: Deps }> {
-  const { db, clock, log, config } = o;
+  const { db, clock, log, config, replicas } = o;
   let reconciler: Reconciler | undefined;
-  const reconcile = (instanceId: string) => reconciler?.wake(instanceId);
-  const live = liveObservations({
-    agent: (access) => o.agent(access, config.AGENT_CALL_MS),
-    clock,
-    versionMs: config.AGENT_VERSION_MS,
-    onChange: reconcile,
+  const deps = depsOf(o, {
+    reconcile: (instanceId) => reconciler?.wake(instanceId),
+    onSeen: replicas.tellSeen,
   });
-  const deps: Deps = { ...o, live, reconcile, look: (server) => void live.refresh(server) };
-  const targets = () => withTx(db, (tx) => readTargets(tx));
-  const { AGENT_POLL_MS: intervalMs, AGENT_POLL_CONCURRENCY: concurrency } = config;
-  const poller = startPoller({ targets, live, clock, log, intervalMs, concurrency });
+  const { live, records } = deps;
+  const touched = onTouched(db, (what) => {
+    records.forget(what);
+    replicas.tellTouched(what);
+  });
+  const heard = replicas.listen({
+    seen: ({ instanceId, observation }) => live.learn(instanceId, observation),
+    touched: records.forget,
+  });
+  const polling = startPolling(deps, replicas.id);
   const begun = new AbortController();
-  await Promise.race([poller.first, clock.sleep(firstRoundMs, begun.signal)]);
+  await Promise.race([polling.first, clock.sleep(firstRoundMs, begun.signal)]);
   begun.abort();
   reconciler = startReconciler({
     name: "servers",
-    list: async () => (await targets()).map((target) => target.instanceId),
+    list: async () => polling.mine(),
     reconcile: reconcileServer(deps),
     resyncMs: config.RECONCILE_SWEEP_MS,
     concurrency: 8,
@@ -66,6 +70,6 @@ export async function startParts(
     service,
     authority: localAuthority(deps),
     reactions: [accountChanged(deps)],
-    workers: [poller, reconciler, worker],
+    workers: [polling, reconciler, worker, startUpkeep(deps), heard, { stop: touched }],
   };
 }

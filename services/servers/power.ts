@@ -1,8 +1,9 @@
 import { z } from "zod";
-import type { Accepted, AgentState } from "#shared/agent/contract.ts";
+import type { Accepted } from "#shared/agent/contract.ts";
 import type { Operation, OperationError } from "#shared/contract/operation.ts";
 import type { Tx } from "#shared/db/connect.ts";
 import { enqueue } from "#shared/queue/enqueue.ts";
+import { isDown } from "./axes.ts";
 import { createOperation, readOperation, updateOperation } from "#shared/saga/operation.ts";
 import { beatLock, type Desired, releaseLock } from "./store.ts";
 
@@ -77,6 +78,16 @@ export async function acceptPower(tx: Tx, job: PowerJob, now: number): Promise<b
   return beatLock(tx, { ...job, type: `power.${job.action}`, ...words, now: new Date(now) });
 }
 
+/** Phase of an operation whose game was seen starting. */
+export const begunPhase = "starting";
+
+/** The game was seen starting: when it is idle again, it has stopped. False when the lock is lost. */
+export async function beginPower(tx: Tx, job: PowerJob, now: number): Promise<boolean> {
+  const words = { phase: begunPhase, message: sentences[job.action].accepted };
+  await updateOperation(tx, job.operationId, words);
+  return beatLock(tx, { ...job, type: `power.${job.action}`, ...words, now: new Date(now) });
+}
+
 /** The end that was wanted. The lock is given back in the same transaction. */
 export async function succeedPower(tx: Tx, job: PowerJob): Promise<void> {
   const words = { phase: "done", message: done[job.action] };
@@ -103,6 +114,3 @@ export function wasDone(action: PowerAction, { state, operation }: z.output<type
   if (operation || state === undefined) return false;
   return (action === "start" && state === "running") || (action === "stop" && isDown(state));
 }
-
-/** States in which no game runs and none will start by itself. */
-export const isDown = (state: AgentState): boolean => state === "idle" || state === "error";

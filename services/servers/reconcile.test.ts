@@ -1,15 +1,21 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { AgentState } from "#shared/agent/contract.ts";
 import { actionFor, reconcileServer } from "./reconcile.ts";
+import { newId } from "#shared/ids/ids.ts";
 import { type StubAgent, stubAgent } from "./testing/agent.ts";
-import { serversForTest, until } from "./testing/servers.ts";
+import { serversForTest } from "./testing/servers.ts";
 
 const idle = (agent: StubAgent) => Object.assign(agent.says, { state: "idle", ready: false });
 
 describe("what is asked for, by what should run and what does", () => {
   test.each(AgentState.options)("%s", (state) => {
-    expect(actionFor("running", state)).toBe(state === "idle" ? "start" : undefined);
-    expect(actionFor("stopped", state)).toBe(state === "running" ? "stop" : undefined);
+    const up = ["running", "starting", "crashed"].includes(state);
+    const operation = (type: string) => ({ type, started_at: "2030-01-01T00:00:00.000Z" });
+    expect(actionFor("running", { state, operation: null })).toBe(state === "idle" ? "start" : undefined);
+    expect(actionFor("running", { state, operation: operation("restart") })).toBeUndefined();
+    expect(actionFor("stopped", { state, operation: null })).toBe(up ? "stop" : undefined);
+    expect(actionFor("stopped", { state, operation: operation("start") })).toBe(up ? "stop" : undefined);
+    expect(actionFor("stopped", { state, operation: operation("stop") })).toBeUndefined();
   });
 });
 
@@ -68,6 +74,84 @@ describe("one look at one server", () => {
     const { look, customerId } = await opened(agent);
     await servers.bills(customerId, { serverBillingState: "retained" });
     expect(await look()).toEqual(nothing);
+  });
+
+  test.each(["starting", "crashed"] as const)(
+    "suspended and %s, which is about to run: a stop, though the agent is still at it",
+    async (state) => {
+      const servers = await shared;
+      await using agent = stubAgent();
+      const status = { operation: { type: "start", started_at: "2030-01-01T00:00:00Z" } };
+      Object.assign(agent.says, { state, ready: false, status });
+      const { look, customerId } = await opened(agent);
+      expect(await look()).toEqual(nothing);
+      await servers.bills(customerId, { serverBillingState: "suspended_shutdown" });
+      expect(await look()).toMatchObject({ type: "power.stop" });
+    },
+  );
+
+  test("suspended and being installed: left alone until that has ended, for what is installed cannot be stopped", async () => {
+    const servers = await shared;
+    await using agent = stubAgent();
+    Object.assign(agent.says, { state: "installing", ready: false });
+    const { look, customerId } = await opened(agent);
+    await servers.bills(customerId, { serverBillingState: "suspended_shutdown" });
+    expect(await look()).toEqual(nothing);
+    Object.assign(agent.says, { state: "starting" });
+    expect(await look()).toMatchObject({ type: "power.stop" });
+  });
+
+  test("its host was stopped, or its teardown has begun: nothing is started", async () => {
+    const servers = await shared;
+    await using agent = stubAgent();
+    idle(agent);
+    const halted = await opened(agent);
+    await servers.stopHost(halted.instanceId);
+    expect(await halted.look()).toEqual(nothing);
+    // The game that was seen a moment ago went with its container.
+    Object.assign(agent.says, { state: "running", ready: true });
+    expect(await halted.look()).toEqual(nothing);
+    const doomed = await opened(agent);
+    await servers.ask("archive", { ...doomed, reason: "deleted", keepRow: true });
+    expect(await doomed.look()).toEqual(nothing);
+  });
+
+  test("a start that fails again and again is tried ever more seldom, and a success ends that", async () => {
+    const servers = await shared;
+    await using agent = stubAgent();
+    idle(agent);
+    const { look, instanceId, customerId } = await opened(agent);
+    const past = (status: string, minutesAgo: number) =>
+      servers.query(
+        (tx) => tx`
+          insert into operation (id, type, customer_id, instance_id, status, phase, message, created_at, finished_at)
+          values (${newId("srv")}, 'power.start', ${customerId}, ${instanceId}, ${status}, 'failed', '',
+            now() - ${minutesAgo} * interval '1 minute', now() - ${minutesAgo} * interval '1 minute')`,
+      );
+    await past("failed", 60);
+    await past("succeeded", 50);
+    for (const minutesAgo of [4, 3, 2]) await past("failed", minutesAgo);
+    // Three in a row: four minutes after the last one, of which two are over.
+    expect((await look()).again?.again).toBeWithin(100_000, 120_001);
+    for (let i = 0; i < 10; i++) await past("failed", 1);
+    // Never more seldom than every half hour.
+    expect((await look()).again?.again).toBeWithin(28 * 60_000, 29 * 60_000 + 1);
+    await past("succeeded", 0);
+    expect((await look()).type).toBe("power.start");
+  });
+
+  test("a start that a suspension ended is no failure of the game: it is started as soon as that is lifted", async () => {
+    const servers = await shared;
+    await using agent = stubAgent();
+    idle(agent);
+    const { look, instanceId, customerId } = await opened(agent);
+    await servers.query(
+      (tx) => tx`
+        insert into operation (id, type, customer_id, instance_id, status, phase, message, error, finished_at)
+        values (${newId("srv")}, 'power.start', ${customerId}, ${instanceId}, 'failed', 'failed', '',
+          ${tx.json({ code: "billing.gated", message: "", retryable: false })}, now())`,
+    );
+    expect((await look()).type).toBe("power.start");
   });
 
   test("crashed, in error or in transition: the agent's own back-off is not fought", async () => {
@@ -130,71 +214,5 @@ describe("one look at one server", () => {
     await servers.deps.live.refresh({ instanceId, agent: agent.access });
     await servers.ask("archive", { operationId, instanceId, reason: "deleted" });
     expect(await reconcileServer(servers.deps)(instanceId)).toBeUndefined();
-  });
-});
-
-describe("a running service", () => {
-  const quick = {
-    AGENT_POLL_MS: 20,
-    POWER_POLL_MS: 10,
-    RECONCILE_SWEEP_MS: 50,
-    RECONCILE_RETRY_MS: 50,
-    STATUS_FRESH_MS: 10,
-  };
-
-  test("a second start of the stack finds the servers again and starts those that should run", async () => {
-    await using before = await serversForTest({ config: quick });
-    await using agent = stubAgent();
-    await using other = stubAgent();
-    const game = await before.open({ agent: agent.access });
-    const stopped = await before.open({ agent: other.access });
-    await before.ask("stopGame", { id: stopped.id }, stopped.owner);
-    // The host was restarted: its agents are there again, and no game runs.
-    for (const each of [agent, other])
-      Object.assign(each.says, { state: "idle", ready: false, startedAt: null });
-    await using servers = await serversForTest({ beside: before, running: true, config: quick });
-    const status = (id: string) => servers.ask("getStatus", { id });
-    await until(
-      () => status(game.id),
-      (now) => now.status === "running",
-    );
-    await until(
-      () => status(stopped.id),
-      (now) => now.status === "stopped",
-    );
-    expect(agent.calls.get("/start")).toBe(1);
-    expect(other.calls.get("/start")).toBeUndefined();
-  });
-
-  test("suspension stops what runs; lifting it starts that again, and not what its customer had stopped", async () => {
-    await using servers = await serversForTest({ running: true, config: quick });
-    await using agent = stubAgent();
-    await using other = stubAgent();
-    const customerId = "acc_1";
-    const game = await servers.open({ agent: agent.access, customerId });
-    const stopped = await servers.open({ agent: other.access, customerId });
-    const status = (id: string) => servers.ask("getStatus", { id });
-    await servers.ask("stopGame", { id: stopped.id });
-    await until(
-      () => status(stopped.id),
-      (now) => now.operation === null && now.status === "stopped",
-    );
-
-    await servers.bills(customerId, { version: 2, serverBillingState: "suspended_shutdown" });
-    await until(
-      () => agent.says.state,
-      (state) => state === "idle",
-    );
-    await until(
-      () => status(game.id),
-      (now) => now.status === "suspended" && now.operation === null,
-    );
-    await servers.bills(customerId, { version: 3, serverBillingState: "allowed" });
-    await until(
-      () => status(game.id),
-      (now) => now.status === "running" && now.operation === null,
-    );
-    expect(other.says.state).toBe("idle");
-    expect(other.calls.get("/start")).toBeUndefined();
   });
 });

@@ -1,19 +1,22 @@
-import type { AgentState } from "#shared/agent/contract.ts";
+import type { AgentState, AgentStatus } from "#shared/agent/contract.ts";
+import type { Tx } from "#shared/db/connect.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { newId } from "#shared/ids/ids.ts";
 import { effectiveDesired, isSuspended } from "./axes.ts";
+import type { Config } from "./config.ts";
 import { lockAliveSince } from "./moment.ts";
 import { openPower, type PowerAction } from "./power.ts";
 import type { Deps } from "./service.ts";
-import { claimLock, type Desired, lastFailureAge, readServer } from "./store.ts";
+import { claimLock, type Desired, readFailures, readServer, type ServerRecord } from "./store.ts";
 
 /**
  * Makes what runs follow effective desired, for one server: starts a game that should run and is idle (its host was
- * restarted), stops one that runs and should not (its account was suspended). It decides only; the deed is a power
- * operation like a customer's, so it holds the lock, is seen, and survives this process.
+ * restarted), stops one that should not run and does, or is about to (its account was suspended). It decides only; the
+ * deed is a power operation like a customer's, so it holds the lock, is seen, and survives this process.
  *
- * Left alone are dev servers, agents that do not answer, games in transition, crashed ones (the agent has a back-off of
- * its own), servers whose lock is held, and for a while those at which the same action failed: a failed start keeps no suspension waiting.
+ * Left alone are dev servers, agents that do not answer, games that are installed or stopped at the moment, crashed ones that
+ * should run (the agent has a back-off of its own), servers whose lock is held or that are taken down, and for a while,
+ * longer each time, those at which the same action failed: a failed start keeps no suspension waiting.
  */
 export const reconcileServer =
   (deps: Deps) =>
@@ -21,36 +24,60 @@ export const reconcileServer =
     const { db, clock, config, live } = deps;
     const seen = live.get(instanceId);
     // The poller asks the agents. Waiting for dead ones here would keep the others from being reconciled.
-    if (!seen?.status || seen.status.operation || clock.now() - seen.endedAt > config.AGENT_TTL_MS)
-      return undefined;
-    const { state } = seen.status;
+    if (!seen?.status || clock.now() - seen.endedAt > config.AGENT_TTL_MS) return undefined;
+    const { status } = seen;
     return withTx(db, async (tx) => {
-      const now = clock.now();
-      const operationId = newId("srv");
-      const aliveSince = lockAliveSince(deps);
-      const server = await readServer(tx, instanceId, aliveSince);
-      if (server?.ctype !== "game" || server.lock) return undefined;
-      const action = actionFor(effectiveDesired(server), state);
+      const server = await readServer(tx, instanceId, lockAliveSince(deps));
+      if (server?.ctype !== "game" || server.lock || server.removing) return undefined;
+      // A host that is stopped takes its game along. What was seen of it before says nothing any more, and an agent that is
+      // gone would keep the lock until the deadline.
+      if (server.hostDesired === "stopped" && !isSuspended(server)) return undefined;
+      const action = actionFor(effectiveDesired(server), status);
       if (!action) return undefined;
-      const type = `power.${action}`;
-      const sinceFailureMs = await lastFailureAge(tx, { instanceId, type });
-      const waitMs = config.RECONCILE_RETRY_MS - (sinceFailureMs ?? Infinity);
+      const waitMs = await patience(tx, config, { instanceId, action });
       if (waitMs > 0) return { again: Math.ceil(waitMs) };
-      const fence = await claimLock(tx, { instanceId, operationId, type, now: new Date(now), aliveSince });
-      if (fence === undefined) return undefined;
-      const job = { instanceId, operationId, fence, action, startedBefore: null, begunAt: now };
-      const message = isSuspended(server)
-        ? "Stopping the game because the account is suspended"
-        : action === "start"
-          ? "Starting the game again, as it should be running"
-          : "Stopping the game, as it should be stopped";
-      await openPower(tx, { job, customerId: server.customerId, vmid: server.vmid, runAt: now, message });
+      await begin(deps, tx, server, action);
       return undefined;
     });
   };
 
-/** Pure: what an agent in this state should be asked for, if anything. */
-export function actionFor(desired: Desired, state: AgentState): PowerAction | undefined {
-  if (desired === "running") return state === "idle" ? "start" : undefined;
-  return state === "running" ? "stop" : undefined;
+/** How long to wait since the same action failed: longer each time for a start, never longer for a stop. */
+async function patience(
+  tx: Tx,
+  config: Config,
+  { instanceId, action }: { instanceId: string; action: PowerAction },
+): Promise<number> {
+  const { failures, ageMs } = await readFailures(tx, { instanceId, type: `power.${action}` });
+  if (failures === 0) return 0;
+  const { RECONCILE_RETRY_MS: first, RECONCILE_RETRY_MAX_MS: last } = config;
+  const waitMs = action === "stop" ? first : Math.min(last, first * 2 ** (failures - 1));
+  return waitMs - ageMs;
+}
+
+async function begin(deps: Deps, tx: Tx, server: ServerRecord, action: PowerAction): Promise<void> {
+  const { instanceId, customerId, vmid } = server;
+  const now = deps.clock.now();
+  const operationId = newId("srv");
+  const claim = { instanceId, operationId, type: `power.${action}`, now: new Date(now) };
+  const fence = await claimLock(tx, { ...claim, aliveSince: lockAliveSince(deps) });
+  if (fence === undefined) return;
+  const job = { instanceId, operationId, fence, action, startedBefore: null, begunAt: now };
+  await openPower(tx, { job, customerId, vmid, runAt: now, message: sentence(server, action) });
+}
+
+function sentence(server: ServerRecord, action: PowerAction): string {
+  if (isSuspended(server)) return "Stopping the game because the account is suspended";
+  if (action === "start") return "Starting the game again, as it should be running";
+  return "Stopping the game, as it should be stopped";
+}
+
+const up: readonly AgentState[] = ["running", "starting", "crashed"];
+
+/** Pure: what an agent in this state should be asked for, if anything. One that has crashed is about to start again. */
+export function actionFor(
+  desired: Desired,
+  { state, operation }: Pick<AgentStatus, "state" | "operation">,
+): PowerAction | undefined {
+  if (desired === "running") return state === "idle" && !operation ? "start" : undefined;
+  return up.includes(state) && operation?.type !== "stop" ? "stop" : undefined;
 }

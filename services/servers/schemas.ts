@@ -1,11 +1,16 @@
 import { z } from "zod";
+import { Players } from "#shared/agent/contract.ts";
 import { ServerBillingState } from "#services/billing/contract.ts";
+import { Observation } from "./live/observation.ts";
 
-// The shapes that the contract speaks of: rows, statuses, and the state that events carry.
+// The shapes that the contract speaks of: rows, statuses, and the state that events and broadcasts carry.
+
+/** The public id of a server in a URL: its VMID, which always means the instance that is alive now. */
+export const ServerId = z.string().regex(/^[1-9]\d{0,8}$/, "must be the number of a server");
 
 export const Ctype = z.enum(["game", "dev"]);
 const OnOff = z.enum(["online", "offline"]);
-const Desired = z.enum(["running", "stopped"]);
+export const Desired = z.enum(["running", "stopped"]);
 
 /** The operation that holds a server's lock, flat, as list rows carry it. */
 const flatOperation = {
@@ -65,6 +70,8 @@ export const ServerStatus = z.object({
   status: z.string(),
   host: z.object({
     status: z.enum(["online", "offline", "unknown"]),
+    /** Whether its customer wants the container itself to run. */
+    desired: Desired,
     node: z.string(),
     observedAt: z.iso.datetime().nullable(),
   }),
@@ -109,6 +116,38 @@ export const Instance = z.object({
   engineType: z.string(),
   engineVersion: z.string().nullable(),
   desired: Desired,
+  hostDesired: Desired,
+  /** Its teardown has begun; it stays listed until nothing of it is left. */
+  removing: z.boolean(),
   payload: z.record(z.string(), z.unknown()),
   version: z.int(),
+});
+
+export const PlayerList = Players.extend({ ok: z.literal(true) });
+
+/** One VMID that is not free, and whose it is or was. */
+export const InventoryRow = z.object({
+  vmid: z.int(),
+  instanceId: z.uuid().nullable(),
+  customerId: z.string().nullable(),
+  ctype: Ctype,
+  /** Where the container is recorded to be; null while none is. */
+  node: z.string().nullable(),
+  hostname: z.string().nullable(),
+  /**
+   * reserved: being made · live · removing: live, its teardown has begun · archived: no server any more, its teardown
+   * has not ended · resting: given back · foreign: found taken at the host
+   */
+  state: z.enum(["reserved", "live", "removing", "archived", "resting", "foreign"]),
+});
+
+/** VMIDs of one type, both ends included. */
+export const InventoryRange = z.object({ ctype: Ctype, first: z.int(), last: z.int() });
+
+/** `by` is the replica that tells, so that it does not listen to itself. */
+export const ObservationMade = z.object({ by: z.string(), instanceId: z.uuid(), observation: Observation });
+export const RecordsChanged = z.object({
+  by: z.string(),
+  instanceIds: z.array(z.string()),
+  customerIds: z.array(z.string()),
 });

@@ -1,7 +1,7 @@
 import type { z } from "zod";
-import { addressOf, isConnectable, member, type Moment, present, statusWord } from "./axes.ts";
+import { addressOf, isConnectable, member, type Moment, present, statusWord, wishOf } from "./axes.ts";
 import type { ServerRow, ServerStatus } from "./contract.ts";
-import type { Observation } from "./live/observe.ts";
+import type { Observation } from "./live/observation.ts";
 import type { LockRecord, ServerRecord } from "./store.ts";
 
 /** A server as lists show it. Pure: no I/O, no clock. */
@@ -10,7 +10,7 @@ export function toRow(
   seen: Observation | undefined,
   at: Moment,
 ): z.input<typeof ServerRow> {
-  const now = present(seen, at);
+  const now = present(seen, at, server.hostDesired);
   const online = now.host === "online" ? "online" : "offline";
   return {
     ...identity(server),
@@ -40,13 +40,18 @@ export function toStatus(
   seen: Observation | undefined,
   at: Moment,
 ): z.input<typeof ServerStatus> {
-  const now = present(seen, at);
+  const now = present(seen, at, server.hostDesired);
   const { status } = now;
   return {
     ...identity(server),
-    desired: server.desired,
+    desired: wishOf(server),
     status: statusWord(server, now),
-    host: { status: now.host, node: server.node, observedAt: time(seen?.endedAt) },
+    host: {
+      status: now.host,
+      desired: server.hostDesired,
+      node: server.node,
+      observedAt: time(seen?.endedAt),
+    },
     agent: {
       status: now.agent,
       state: status?.state ?? null,
@@ -65,7 +70,7 @@ export function toStatus(
       serverState: server.billing?.serverBillingState ?? "allowed",
     },
     proxy: proxyOf(server),
-    crash: status?.crash ? crash(status.crash) : null,
+    crash: status?.crash ? crash(status.crash, status.state) : null,
     maintenance: maintenance(server),
   };
 }
@@ -114,7 +119,9 @@ function agentError(seen: Observation | undefined): { error?: string } {
   return said ? { error: said } : {};
 }
 
-function crash(seen: NonNullable<NonNullable<Observation["status"]>["crash"]>) {
+type Seen = NonNullable<Observation["status"]>;
+
+function crash(seen: NonNullable<Seen["crash"]>, state: Seen["state"]) {
   return {
     count: seen.count,
     time: seen.time,
@@ -123,7 +130,8 @@ function crash(seen: NonNullable<NonNullable<Observation["status"]>["crash"]>) {
     uptime: seen.uptime,
     logTail: seen.log_tail,
     class: seen.class,
-    nextStartAt: seen.next_start_at,
+    // Of a game that was stopped since, an agent may still name the start that it had in mind.
+    nextStartAt: state === "crashed" ? seen.next_start_at : null,
   };
 }
 

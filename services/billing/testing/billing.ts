@@ -1,23 +1,19 @@
 import type { Actor } from "#shared/contract/actor.ts";
+import type { z } from "zod";
+import type { AuditRecord } from "#shared/contract/audit.ts";
 import { dispatch } from "#shared/contract/dispatch.ts";
 import { mechanismMigrations } from "#shared/db/migrate.ts";
 import type { Tx } from "#shared/db/connect.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { newId } from "#shared/ids/ids.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
-import { newTraceparent, requestIdOf } from "#shared/telemetry/trace.ts";
+import { callMeta, operator } from "#shared/testing/call.ts";
 import { manualClock } from "#shared/testing/clock.ts";
 import { postgresForTest } from "#shared/testing/postgres.ts";
 import { AccountState } from "../contract.ts";
 import { billingService } from "../service.ts";
 
-export const account = (id: string, role: "customer" | "operator" = "customer"): Actor => ({
-  kind: "account",
-  id,
-  role,
-  via: "ses_1",
-});
-const operator = account("acc_operator", "operator");
+export { account } from "#shared/testing/call.ts";
 const migrations = new URL("../migrations", import.meta.url).pathname;
 
 /** The service over a database of its own, on a clock that stands still; one for all tests of a file. */
@@ -30,18 +26,7 @@ export async function billingForTest() {
 
   /** The reply of a route, asked by an operator unless told otherwise; rejects with its fault. */
   const ask = async (route: string, input: unknown, actor: Actor = operator): Promise<AccountState> => {
-    const traceparent = newTraceparent();
-    const meta = {
-      actor,
-      traceparent,
-      requestId: requestIdOf(traceparent),
-      deadline: Date.now() + 5_000,
-      signal: new AbortController().signal,
-      idempotencyKey: undefined,
-      address: "192.0.2.7",
-      cookie: undefined,
-    };
-    const { reply } = await dispatch(service, route, input, meta, { log: silentLogger });
+    const { reply } = await dispatch(service, route, input, callMeta(actor), { log: silentLogger });
     return AccountState.parse(reply);
   };
   const query = <T>(fn: (tx: Tx) => Promise<T>) => withTx(pg.db, fn);
@@ -63,12 +48,15 @@ export async function billingForTest() {
           tx<{ subject: string; version: number; payload: AccountState }[]>`
             select subject, version, payload from outbox where key = ${key} order by position`,
       ),
+    /** What the audit log was told of an account, in order. */
     audit: (target: string) =>
-      query(
-        (tx) =>
-          tx<{ actor: string; action: string; reason: string; address: string; requestId: string }[]>`
-            select actor, action, reason, address, request_id from audit where target = ${target} order by id`,
-      ),
+      query(async (tx) => {
+        const rows = await tx<{ payload: z.output<typeof AuditRecord> }[]>`
+          select payload from outbox
+          where subject like 'evt.billing.v1.audit.recorded.%' and payload ->> 'target' = ${target}
+          order by position`;
+        return rows.map(({ payload }) => payload);
+      }),
     [Symbol.asyncDispose]: () => pg[Symbol.asyncDispose](),
   };
 }

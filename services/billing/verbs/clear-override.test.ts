@@ -17,7 +17,7 @@ describe("clearOverride", () => {
     expect(cleared).toMatchObject({ serverBillingState: "allowed", version: 3 });
     expect(await billing.ask("clearOverride", { id })).toEqual(cleared);
     expect((await billing.events(id)).map(({ version }) => version)).toEqual([1, 2, 3]);
-    expect((await billing.audit(id)).map(({ action, reason }) => [action, reason])).toEqual([
+    expect((await billing.audit(id)).map(({ action, details }) => [action, details["reason"]])).toEqual([
       ["billing.override", "court order"],
       ["billing.override_lifted", "court order"],
     ]);

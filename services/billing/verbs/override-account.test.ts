@@ -17,7 +17,7 @@ async function opened() {
 }
 
 describe("overrideAccount", () => {
-  test("200: the state holds at once, with a newer version, an event and an audit row", async () => {
+  test("200: the state holds at once, with a newer version, an event and a word to the audit log", async () => {
     const id = await opened();
     const state = await billing.ask("overrideAccount", suspension(id));
     expect(state).toMatchObject({
@@ -31,13 +31,18 @@ describe("overrideAccount", () => {
       [1, "allowed"],
       [2, "suspended_shutdown"],
     ]);
-    expect([...(await billing.audit(id))]).toEqual([
+    expect(await billing.audit(id)).toEqual([
       {
+        id: expect.stringMatching(/^aud_/),
         actor: "acc_operator",
+        via: "ses_1",
         action: "billing.override",
-        reason: "chargeback",
+        target: id,
+        customerId: id,
         address: "192.0.2.7",
         requestId: expect.stringMatching(/^[0-9a-f]{32}$/),
+        at: inMinutes(0),
+        details: { reason: "chargeback", state: "suspended_shutdown", until: null },
       },
     ]);
   });

@@ -1,7 +1,8 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { AgentStatus } from "#shared/agent/contract.ts";
 import { AgentError } from "#shared/agent/error.ts";
 import { manualClock } from "#shared/testing/clock.ts";
+import { observation } from "../testing/observation.ts";
 import { liveObservations } from "./live.ts";
 import type { Questions } from "./observe.ts";
 
@@ -33,8 +34,10 @@ function liveForTest() {
   const clock = manualClock();
   const changes: string[] = [];
   const onChange = (id: string) => void changes.push(id);
-  const live = liveObservations({ agent: () => stub.agent, clock, versionMs: 60_000, onChange });
-  return { ...stub, clock, changes, live };
+  const told: string[] = [];
+  const onSeen = (id: string) => void told.push(id);
+  const live = liveObservations({ agent: () => stub.agent, clock, versionMs: 60_000, onChange, onSeen });
+  return { ...stub, clock, changes, told, live };
 }
 
 test("who asks during a round gets that round; who asks afterwards gets a new one", async () => {
@@ -70,11 +73,46 @@ test("the version is believed for a while and then asked for again", async () =>
   expect((await live.refresh(server("a"))).version?.name).toBe("2");
 });
 
-test("servers that are gone are forgotten", async () => {
-  const { live } = liveForTest();
+describe("what another replica has observed", () => {
+  const theirs = (endedAt: number) => observation({ begunAt: endedAt - 50, endedAt, ready });
+  const ready = { ready: false, reason: "theirs", answeredAt: 0 };
+
+  test("counts as seen now, whatever its clock says, and starts nothing here", async () => {
+    const { live, clock, changes } = liveForTest();
+    await clock.advance(10_000);
+    live.learn("a", theirs(clock.now() + 3_600_000));
+    expect(live.get("a")).toMatchObject({ endedAt: clock.now(), begunAt: clock.now() - 50 });
+    expect(live.get("a")?.seenAt).toBe(clock.now());
+    expect(changes).toEqual([]);
+  });
+
+  test("yields to a round of our own that began later, and replaces an older one", async () => {
+    const { live, clock } = liveForTest();
+    await clock.advance(10_000);
+    await live.refresh(server("a"));
+    live.learn("a", theirs(clock.now()));
+    expect(live.get("a")?.ready.reason).toBe("ok");
+    await clock.advance(50);
+    live.learn("a", theirs(clock.now()));
+    expect(live.get("a")?.ready.reason).toBe("theirs");
+  });
+
+  test("the others are told of every round of ours", async () => {
+    const { live, told } = liveForTest();
+    await live.refresh(server("a"));
+    await live.refresh(server("b"));
+    live.learn("c", theirs(0));
+    expect(told).toEqual(["a", "b"]);
+  });
+});
+
+test("servers that are gone are forgotten, and not those that are seen for the first time meanwhile", async () => {
+  const { live, clock } = liveForTest();
   await live.refresh(server("a"));
   await live.refresh(server("b"));
-  live.retain(new Set(["b"]));
+  live.retain(new Set(["b"]), clock.now());
+  expect(live.get("a")).toBeDefined();
+  live.retain(new Set(["b"]), clock.now() + 1);
   expect(live.get("a")).toBeUndefined();
   expect(live.get("b")).toBeDefined();
 });

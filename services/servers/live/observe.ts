@@ -1,31 +1,7 @@
 import { type AgentClient } from "#shared/agent/client.ts";
-import { type AgentStatus, Ready } from "#shared/agent/contract.ts";
+import { Ready } from "#shared/agent/contract.ts";
 import { AgentError } from "#shared/agent/error.ts";
-
-/** What one agent said about its server, as of the last round of questions. Times are milliseconds since the epoch. */
-export type Observation = {
-  begunAt: number;
-  endedAt: number;
-  /** `/health` answered. */
-  present: boolean;
-  /** When any question was last answered; null: never since this process began. */
-  seenAt: number | null;
-  ready: {
-    /** `/ready` said so in this round: status 200 and a body with `ready: true`. Everything else is a no. */
-    ready: boolean;
-    reason: string | null;
-    /** When `/ready` last gave an answer that means something, whichever. */
-    answeredAt: number | null;
-  };
-  /** The answer of `/status` in this round; null: there was none, and `error` is the sentence that says why. */
-  status: AgentStatus | null;
-  error: string | null;
-  version: { name: string; at: number } | null;
-  players: { online: number; max: number } | null;
-};
-
-/** Whether anything at all was answered in that round. */
-export const isAnswered = (seen: Observation): boolean => seen.seenAt === seen.endedAt;
+import type { Observation } from "./observation.ts";
 
 export type Questions = Pick<AgentClient, "health" | "ready" | "status" | "version">;
 

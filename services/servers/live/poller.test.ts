@@ -2,13 +2,15 @@ import { expect, test } from "bun:test";
 import { silentLogger } from "#shared/telemetry/log.ts";
 import { manualClock } from "#shared/testing/clock.ts";
 import { observation } from "../testing/observation.ts";
-import type { Asked, Live } from "./live.ts";
-import type { Observation } from "./observe.ts";
-import { startPoller } from "./poller.ts";
+import type { Live } from "./live.ts";
+import type { Observation } from "./observation.ts";
+import { type Polled, startPoller } from "./poller.ts";
 
-const server = (instanceId: string): Asked => ({
+const server = (instanceId: string): Polled => ({
   instanceId,
   agent: { address: "http://agent", token: "t" },
+  mine: true,
+  resting: false,
 });
 const settled = async () => {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -23,7 +25,7 @@ function pollerForTest(
   const seen = new Map<string, Observation>();
   const asked: string[] = [];
   const stuck = Promise.withResolvers<void>();
-  const state = { names, broken: o.broken ?? false };
+  const state = { names, broken: o.broken ?? false, theirs: new Set<string>(), resting: new Set<string>() };
   const live: Live = {
     get: (id) => seen.get(id),
     refresh: async ({ instanceId }) => {
@@ -34,6 +36,7 @@ function pollerForTest(
       seen.set(instanceId, now);
       return now;
     },
+    learn: (id, told) => void seen.set(id, told),
     retain: (ids) => {
       for (const id of seen.keys()) if (!ids.has(id)) seen.delete(id);
     },
@@ -41,13 +44,18 @@ function pollerForTest(
   const poller = startPoller({
     targets: async () => {
       if (state.broken) throw new Error("no database");
-      return state.names.map(server);
+      return state.names.map((name) => ({
+        ...server(name),
+        mine: !state.theirs.has(name),
+        resting: state.resting.has(name),
+      }));
     },
     live,
     clock,
     log: silentLogger,
     intervalMs: 5_000,
     concurrency: o.concurrency ?? 8,
+    patienceMs: 250,
     chance: o.chance ?? (() => 0),
   });
   const stop = () => {
@@ -93,7 +101,65 @@ test("dead agents keep nobody waiting, and none of them is asked twice at once",
     await settled();
   }
   expect(poller.asked.filter((id) => id === "alive")).toHaveLength(4);
-  expect(poller.asked.filter((id) => dead.has(id))).toHaveLength(21);
+  // Each of the dead once before it was known, and once since.
+  expect(poller.asked.filter((id) => dead.has(id))).toHaveLength(40);
+});
+
+test("five hundred agents that die at once make none of the living look away, and are not asked all at once", async () => {
+  const clock = manualClock();
+  const ttlMs = 15_000;
+  const callMs = 2_000;
+  const names = Array.from({ length: 520 }, (_, i) => (i % 26 === 0 ? `alive-${i}` : `dying-${i}`));
+  const seen = new Map<string, Observation>();
+  const state = { dead: false, underWay: 0, most: 0, oldest: 0 };
+  const live: Live = {
+    get: (id) => seen.get(id),
+    learn: () => {},
+    retain: () => {},
+    refresh: async ({ instanceId: id }) => {
+      const before = seen.get(id);
+      state.most = Math.max(state.most, ++state.underWay);
+      const dead = state.dead && id.startsWith("dying");
+      if (dead) await clock.sleep(callMs);
+      if (!dead && before) state.oldest = Math.max(state.oldest, clock.now() - before.endedAt);
+      state.underWay--;
+      const now = observation({ endedAt: clock.now(), ...(dead ? { seenAt: null } : {}) });
+      seen.set(id, now);
+      return now;
+    },
+  };
+  const poller = startPoller({
+    targets: async () => names.map(server),
+    live,
+    clock,
+    log: silentLogger,
+    intervalMs: 5_000,
+    concurrency: 32,
+    patienceMs: 250,
+  });
+  await poller.first;
+  state.dead = true;
+  for (let second = 0; second < 40; second++) await clock.advance(1_000);
+  expect(state.oldest).toBeLessThan(ttlMs);
+  expect(state.most).toBeLessThanOrEqual(((32 + 8) * callMs) / 250);
+  state.dead = false;
+  const stopping = poller.stop();
+  await clock.advance(callMs);
+  await stopping;
+});
+
+test("what another replica asks is asked here at the start alone; a stopped host seldom", async () => {
+  await using poller = pollerForTest(["mine", "theirs", "stopped"]);
+  poller.state.theirs.add("theirs");
+  await poller.first;
+  expect(poller.asked).toHaveLength(3);
+  poller.state.resting.add("stopped");
+  for (let round = 0; round < 6; round++) {
+    await poller.clock.advance(5_000);
+    await settled();
+  }
+  const times = (name: string) => poller.asked.filter((id) => id === name).length;
+  expect([times("mine"), times("theirs"), times("stopped")]).toEqual([7, 1, 2]);
 });
 
 test("new servers are asked, and those that are gone forgotten", async () => {

@@ -1,5 +1,6 @@
 import type { Tx } from "#shared/db/connect.ts";
 import type { AccountState } from "#services/billing/contract.ts";
+import { touched } from "./touched.ts";
 
 /** Stores what billing said, unless something newer is stored already; whether it was news. */
 export async function storeAccount(tx: Tx, account: AccountState): Promise<boolean> {
@@ -12,10 +13,6 @@ export async function storeAccount(tx: Tx, account: AccountState): Promise<boole
       since = excluded.since, version = excluded.version, updated_at = now()
     where account_billing.version < excluded.version
     returning account_id`;
-  return rows.length > 0;
-}
-
-export async function knowsAccount(tx: Tx, accountId: string): Promise<boolean> {
-  const rows = await tx`select from account_billing where account_id = ${accountId}`;
+  if (rows.length > 0) touched(tx, { customerId: accountId });
   return rows.length > 0;
 }

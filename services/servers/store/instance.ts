@@ -2,6 +2,8 @@ import type { z } from "zod";
 import type { Tx } from "#shared/db/connect.ts";
 import type { AgentAccess } from "#shared/contract/authority.ts";
 import type { Instance } from "../contract.ts";
+import type { Held } from "./lock.ts";
+import { touched } from "./touched.ts";
 
 /** The recorded facts of a live server: exactly what events carry. */
 export type InstanceRecord = z.output<typeof Instance>;
@@ -10,7 +12,7 @@ export type Desired = InstanceRecord["desired"];
 /** Columns of an {@link InstanceRecord}, of the table or alias in the statement that has them. */
 export const instanceColumns = (tx: Tx) => tx`
   instance_id, vmid, customer_id, ctype, name, hostname, node, ip, engine_type, engine_version,
-  desired, payload, version`;
+  desired, host_desired, removing_at is not null as removing, payload, version`;
 
 export async function findInstance(tx: Tx, instanceId: string): Promise<InstanceRecord | undefined> {
   const [row] = await tx<InstanceRecord[]>`
@@ -27,13 +29,35 @@ export async function lockInstance(tx: Tx, instanceId: string): Promise<Instance
 
 export async function insertInstance(
   tx: Tx,
-  o: Omit<InstanceRecord, "desired" | "version"> & { agent: AgentAccess; operationId: string },
+  o: Omit<InstanceRecord, "desired" | "hostDesired" | "removing" | "version"> & {
+    agent: AgentAccess;
+    operationId: string;
+  },
 ): Promise<InstanceRecord> {
   const { agent, payload, ...columns } = o;
   const row = { ...columns, agentAddress: agent.address, agentToken: agent.token, payload: tx.json(payload) };
   const [inserted] = await tx<[InstanceRecord]>`
     insert into container_instance ${tx(row)} returning ${instanceColumns(tx)}`;
+  touched(tx, o.instanceId);
   return inserted;
+}
+
+/** Begins a teardown: writes the archive's row, once, and marks the live one; undefined when there is none. */
+export async function beginRemoval(
+  tx: Tx,
+  o: { instanceId: string; operationId: string; reason: string; at: Date },
+): Promise<{ instance: InstanceRecord; begun: boolean } | undefined> {
+  const before = await lockInstance(tx, o.instanceId);
+  if (!before) return undefined;
+  const [instance] = await tx<[InstanceRecord]>`
+    update container_instance set
+      removing_at = coalesce(removing_at, ${o.at}), removing_by = ${o.operationId},
+      version = version + ${before.removing ? 0 : 1}, updated_at = now()
+    where instance_id = ${o.instanceId}
+    returning ${instanceColumns(tx)}`;
+  await copyToArchive(tx, o);
+  touched(tx, o.instanceId);
+  return { instance, begun: !before.removing };
 }
 
 /** Moves the row to the archive; undefined when there is no live row. The version grows once more. */
@@ -41,21 +65,40 @@ export async function archiveInstance(
   tx: Tx,
   o: { instanceId: string; operationId: string; reason: string; at: Date },
 ): Promise<InstanceRecord | undefined> {
+  await copyToArchive(tx, o);
+  const gone = await tx`delete from container_instance where instance_id = ${o.instanceId} returning version`;
+  if (gone.length === 0) return undefined;
+  touched(tx, o.instanceId);
   const [row] = await tx<InstanceRecord[]>`
-    with gone as (delete from container_instance where instance_id = ${o.instanceId} returning *)
-    insert into deleted_instance (
-      instance_id, vmid, customer_id, ctype, name, hostname, node, ip, engine_type, engine_version,
-      desired, payload, version, reason, operation_id, created_at, deleted_at)
-    select instance_id, vmid, customer_id, ctype, name, hostname, node, ip, engine_type, engine_version,
-      desired, payload, version + 1, ${o.reason}, ${o.operationId}, created_at, ${o.at}
-    from gone
-    returning ${instanceColumns(tx)}`;
+    update deleted_instance set version = ${gone[0]?.["version"]}::int + 1, updated_at = now()
+    where instance_id = ${o.instanceId}
+    returning ${archivedColumns(tx)}`;
   return row;
 }
 
-export async function isArchived(tx: Tx, instanceId: string): Promise<boolean> {
-  const rows = await tx`select from deleted_instance where instance_id = ${instanceId}`;
-  return rows.length > 0;
+async function copyToArchive(
+  tx: Tx,
+  o: { instanceId: string; operationId: string; reason: string; at: Date },
+): Promise<void> {
+  await tx`
+    insert into deleted_instance (
+      instance_id, vmid, customer_id, ctype, name, hostname, node, ip, engine_type, engine_version,
+      desired, host_desired, payload, version, reason, operation_id, created_at, deleted_at)
+    select instance_id, vmid, customer_id, ctype, name, hostname, node, ip, engine_type, engine_version,
+      desired, host_desired, payload, version, ${o.reason}, ${o.operationId}, created_at, ${o.at}
+    from container_instance where instance_id = ${o.instanceId}
+    on conflict (instance_id) do nothing`;
+}
+
+/** Columns of an {@link InstanceRecord} that the archive has. */
+const archivedColumns = (tx: Tx) => tx`
+  instance_id, vmid, customer_id, ctype, name, hostname, node, ip, engine_type, engine_version,
+  desired, host_desired, true as removing, payload, version`;
+
+export async function findArchived(tx: Tx, instanceId: string): Promise<InstanceRecord | undefined> {
+  const [row] = await tx<InstanceRecord[]>`
+    select ${archivedColumns(tx)} from deleted_instance where instance_id = ${instanceId}`;
+  return row;
 }
 
 /** When the event happened that wrote this key of the payload, if one did. */
@@ -81,6 +124,7 @@ export async function writePayload(
       updated_at = now()
     where instance_id = ${o.instanceId}
     returning ${instanceColumns(tx)}`;
+  touched(tx, o.instanceId);
   return row;
 }
 
@@ -90,16 +134,51 @@ export async function writePayload(
  */
 export async function setDesired(
   tx: Tx,
-  o: { instanceId: string; operationId: string; fence: number; from: Desired; to: Desired },
+  o: Held & { from: Desired; to: Desired },
 ): Promise<InstanceRecord | undefined> {
   const [row] = await tx<InstanceRecord[]>`
     update container_instance set desired = ${o.to}, version = version + 1, updated_at = now()
-    where instance_id = ${o.instanceId} and desired = ${o.from} and exists (
-      select from operation_lock l
-      where l.instance_id = ${o.instanceId} and l.operation_id = ${o.operationId} and l.fence = ${o.fence})
+    where instance_id = ${o.instanceId} and desired = ${o.from} and ${holds(tx, o)}
     returning ${instanceColumns(tx)}`;
+  touched(tx, o.instanceId);
   return row;
 }
+
+/** Whether the container should run; undefined when the lock is no longer held under `fence`. */
+export const setHostDesired = (tx: Tx, o: Held & { desired: Desired }) =>
+  writeHeld(tx, o, tx`host_desired = ${o.desired}`, tx`host_desired is distinct from ${o.desired}`);
+
+/** Where the container and its agent answer; undefined when the lock is no longer held under `fence`. */
+export const setAddress = (tx: Tx, o: Held & { ip: string | null; agentAddress: string }) =>
+  writeHeld(
+    tx,
+    o,
+    tx`ip = ${o.ip}, agent_address = ${o.agentAddress}`,
+    tx`(ip, agent_address) is distinct from (${o.ip}::text, ${o.agentAddress}::text)`,
+  );
+
+/** Writes `change` where `differs`, under the lock; whether it did. What holds already is not written again. */
+async function writeHeld(
+  tx: Tx,
+  o: Held,
+  change: ReturnType<Tx>,
+  differs: ReturnType<Tx>,
+): Promise<{ instance: InstanceRecord; changed: boolean } | undefined> {
+  const [written] = await tx<InstanceRecord[]>`
+    update container_instance set ${change}, version = version + 1, updated_at = now()
+    where instance_id = ${o.instanceId} and ${holds(tx, o)} and ${differs}
+    returning ${instanceColumns(tx)}`;
+  touched(tx, o.instanceId);
+  if (written) return { instance: written, changed: true };
+  const [instance] = await tx<InstanceRecord[]>`
+    select ${instanceColumns(tx)} from container_instance
+    where instance_id = ${o.instanceId} and ${holds(tx, o)}`;
+  return instance && { instance, changed: false };
+}
+
+const holds = (tx: Tx, o: Held) => tx`exists (
+  select from operation_lock l
+  where l.instance_id = ${o.instanceId} and l.operation_id = ${o.operationId} and l.fence = ${o.fence})`;
 
 /** A server that the poller asks. */
 export type Target = {

@@ -1,5 +1,6 @@
 import type { Tx } from "#shared/db/connect.ts";
 import type { LockRecord } from "./server.ts";
+import { touched } from "./touched.ts";
 
 export type Held = { instanceId: string; operationId: string; fence: number };
 
@@ -29,7 +30,8 @@ export async function claimLock(
   { instanceId, ...o }: Parameters<typeof takeLock>[2] & { instanceId: string },
 ): Promise<number | undefined> {
   const rows = await tx<{ fence: number }[]>`
-    ${takeLock(tx, tx`container_instance where instance_id = ${instanceId}`, o)}`;
+    ${takeLock(tx, tx`container_instance where instance_id = ${instanceId} and removing_at is null`, o)}`;
+  touched(tx, instanceId);
   return rows[0]?.fence;
 }
 
@@ -51,6 +53,7 @@ export async function beatLock(
       type = ${o.type}, phase = ${o.phase}, message = ${o.message}, heartbeat_at = ${o.now}, updated_at = now()
     where instance_id = ${o.instanceId} and operation_id = ${o.operationId} and fence = ${o.fence}
     returning instance_id`;
+  touched(tx, o.instanceId);
   return rows.length > 0;
 }
 
@@ -62,5 +65,11 @@ export async function releaseLock(tx: Tx, o: Held): Promise<boolean> {
       updated_at = now()
     where instance_id = ${o.instanceId} and operation_id = ${o.operationId} and fence = ${o.fence}
     returning instance_id`;
+  touched(tx, o.instanceId);
   return rows.length > 0;
+}
+
+/** The lock's row of an instance that is no server any more, and that has given its number back. */
+export async function dropLock(tx: Tx, instanceId: string): Promise<void> {
+  await tx`delete from operation_lock where instance_id = ${instanceId}`;
 }

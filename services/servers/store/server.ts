@@ -1,4 +1,6 @@
-import type { Tx } from "#shared/db/connect.ts";
+import type { Db, Tx } from "#shared/db/connect.ts";
+import { single } from "#shared/db/tx.ts";
+import type { AgentAccess } from "#shared/contract/authority.ts";
 import type { AccountState } from "#services/billing/contract.ts";
 import { type InstanceRecord, instanceColumns } from "./instance.ts";
 
@@ -47,13 +49,35 @@ export async function readServer(
   return rows.map(toServer)[0];
 }
 
+/** As {@link readServer}, by either name, and how its agent is reached; in one round trip. */
+export async function readKnown(
+  db: Db,
+  key: { vmid: number } | { instanceId: string },
+  lockAliveSince: Date,
+): Promise<{ server: ServerRecord; agent: AgentAccess } | undefined> {
+  const [row] = await single(db, (tx) => {
+    const which = "vmid" in key ? tx`i.vmid = ${key.vmid}` : tx`i.instance_id = ${key.instanceId}`;
+    return tx<(Row & { address: string; token: string })[]>`
+      with known as (${select(tx, lockAliveSince)} where ${which})
+      select known.*, c.agent_address as address, c.agent_token as token
+      from known join container_instance c using (instance_id)`;
+  });
+  if (!row) return undefined;
+  const { address, token, ...rest } = row;
+  return { server: toServer(rest), agent: { address, token } };
+}
+
+/** The servers of one account, by their numbers; in one round trip. */
 export async function readServersOf(
-  tx: Tx,
+  db: Db,
   customerId: string,
   lockAliveSince: Date,
 ): Promise<ServerRecord[]> {
-  const rows = await tx<Row[]>`
-    ${select(tx, lockAliveSince)} where i.customer_id = ${customerId} order by i.vmid`;
+  const rows = await single(
+    db,
+    (tx) => tx<Row[]>`
+      ${select(tx, lockAliveSince)} where i.customer_id = ${customerId} order by i.vmid`,
+  );
   return rows.map(toServer);
 }
 

@@ -1,5 +1,5 @@
 import { AgentStatus } from "#shared/agent/contract.ts";
-import type { Observation } from "../live/observe.ts";
+import type { Observation } from "../live/observation.ts";
 
 /** What is seen of a game that runs and is ready; `change` makes it another. */
 export function observation(

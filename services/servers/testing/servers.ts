@@ -1,36 +1,33 @@
 import type { z } from "zod";
 import { agentClient } from "#shared/agent/client.ts";
+import type { Bus } from "#shared/bus/connect.ts";
 import { type Actor, serviceActor } from "#shared/contract/actor.ts";
+import type { AuditRecord } from "#shared/contract/audit.ts";
 import { type CallMeta, dispatch } from "#shared/contract/dispatch.ts";
 import { mechanismMigrations } from "#shared/db/migrate.ts";
-import type { Tx } from "#shared/db/connect.ts";
+import type { Db, Tx } from "#shared/db/connect.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import { newId, newInstanceId } from "#shared/ids/ids.ts";
 import { type Clock, systemClock } from "#shared/process/clock.ts";
 import { type Logger, silentLogger } from "#shared/telemetry/log.ts";
-import { newTraceparent, requestIdOf } from "#shared/telemetry/trace.ts";
+import { account, callMeta, until } from "#shared/testing/call.ts";
 import { postgresForTest } from "#shared/testing/postgres.ts";
 import type { AccountState } from "#services/billing/contract.ts";
 import type { AgentAccess } from "#shared/contract/authority.ts";
 import { localAuthority } from "../authority.ts";
 import { type Config, config } from "../config.ts";
 import type { servers } from "../contract.ts";
-import { liveObservations } from "../live/live.ts";
+import { depsOf } from "../deps.ts";
 import { startParts } from "../parts.ts";
+import { alone, replicasOver } from "../live/replicas.ts";
 import { type Deps, serversService } from "../service.ts";
-import { claimReservation, insertInstance, storeAccount } from "../store.ts";
+import { claimReservation, insertInstance, onTouched, storeAccount } from "../store.ts";
 import { nobody } from "./agent.ts";
 
 const migrations = new URL("../migrations", import.meta.url).pathname;
 
-export const account = (id: string, role: "customer" | "operator" = "customer"): Actor => ({
-  kind: "account",
-  id,
-  role,
-  via: "ses_1",
-});
-export const operator = account("acc_operator", "operator");
+export { account, eventually, operator, until } from "#shared/testing/call.ts";
 export const service = serviceActor("provisioning");
 
 /** What billing would say of an account in good standing; `change` makes it another. */
@@ -51,8 +48,12 @@ export type Options = {
   log?: Logger;
   /** Poller, reconciler and queue worker run, too. */
   running?: boolean;
+  /** How this process hears of others. */
+  bus?: Bus;
   /** An existing database instead of a new one: a second process of the same service. */
   beside?: { deps: Pick<Deps, "db"> };
+  /** As {@link beside}, over a connection of its own. */
+  db?: Db;
 };
 
 type RouteName = keyof typeof servers.routes;
@@ -61,9 +62,9 @@ type Reply<K extends RouteName> = z.output<(typeof servers.routes)[K]["reply"]>;
 /** The service over a database of its own; one for all tests of a file, or one per test. */
 export async function serversForTest(o: Options = {}) {
   const folders = [mechanismMigrations, { name: "servers", dir: migrations }];
-  const pg = o.beside ? undefined : await postgresForTest({ schema: "servers", folders });
-  const db = pg?.db ?? o.beside?.deps.db;
-  if (!db) throw new Error("unreachable: one of the two is there");
+  const pg = o.beside || o.db ? undefined : await postgresForTest({ schema: "servers", folders });
+  const db = pg?.db ?? o.db ?? o.beside?.deps.db;
+  if (!db) throw new Error("unreachable: one of them is there");
   const clock = o.clock ?? systemClock;
   const log = o.log ?? silentLogger;
   const asked: string[] = [];
@@ -86,34 +87,20 @@ export async function serversForTest(o: Options = {}) {
     agent: (access: AgentAccess, timeoutMs: number) => agentClient({ ...access, timeoutMs }),
   };
   const wake = { notify: () => {}, subscribe: () => () => {} };
-  const running = o.running ? await startParts({ ...outside, wake }) : undefined;
-  const deps: Deps = running?.deps ?? {
-    ...outside,
-    reconcile: (instanceId) => void woken.push(instanceId),
-    look: (server) => void looked.push(server.instanceId),
-    live: liveObservations({
-      agent: (access) => outside.agent(access, settings.AGENT_CALL_MS),
-      clock,
-      versionMs: settings.AGENT_VERSION_MS,
-      onChange: () => {},
-    }),
-  };
+  const replicas = o.bus ? replicasOver(o.bus) : alone();
+  const running = o.running ? await startParts({ ...outside, wake, replicas }) : undefined;
+  const deps: Deps =
+    running?.deps ??
+    depsOf(outside, {
+      reconcile: (instanceId) => void woken.push(instanceId),
+      look: (server) => void looked.push(server.instanceId),
+    });
+  const untouched = running ? undefined : onTouched(db, deps.records.forget);
   const routes = serversService(deps);
   const authority = localAuthority(deps);
 
   const call = (route: string, input: unknown, actor: Actor = service, meta: Partial<CallMeta> = {}) => {
-    const traceparent = newTraceparent();
-    const full: CallMeta = {
-      actor,
-      traceparent,
-      requestId: requestIdOf(traceparent),
-      deadline: clock.now() + 12_000,
-      signal: new AbortController().signal,
-      idempotencyKey: undefined,
-      address: "192.0.2.7",
-      cookie: undefined,
-      ...meta,
-    };
+    const full = callMeta(actor, { deadline: clock.now() + 12_000, ...meta });
     const hooks = { log, authority, newOperationId: () => newId("srv") };
     return dispatch(routes, route, input, full, hooks);
   };
@@ -164,6 +151,15 @@ export async function serversForTest(o: Options = {}) {
           tx<{ subject: string; version: number; payload: Record<string, unknown> }[]>`
             select subject, version, payload from outbox where key = ${key} order by position`,
       ),
+    /** What the audit log was told about an instance, in order. */
+    audits: (target: string) =>
+      query(async (tx) => {
+        const rows = await tx<{ payload: z.output<typeof AuditRecord> }[]>`
+          select payload from outbox
+          where subject like 'evt.servers.v1.audit.recorded.%' and payload ->> 'target' = ${target}
+          order by position`;
+        return rows.map(({ payload }) => payload);
+      }),
     /** An activation that has written and not yet committed, until `commit`. */
     async activating() {
       const ids = { operationId: newId("prv"), instanceId: newInstanceId(), customerId: newId("acc") };
@@ -206,6 +202,12 @@ export async function serversForTest(o: Options = {}) {
         );
       await until(waiting, (rows) => over || rows.length > 0);
     },
+    /** Its customer has stopped the host of a server, as provisioning writes it down. */
+    async stopHost(instanceId: string) {
+      const { lock } = await ask("authorize", { serverId: instanceId, action: "power.stop" });
+      await call("setHostDesired", { instanceId, ...lock, desired: "stopped" });
+      await call("unlock", { instanceId, ...lock });
+    },
     /** Billing said this of an account. */
     bills: (accountId: string, change: Partial<AccountState>) =>
       query((tx) => storeAccount(tx, accountState(accountId, { version: 2, ...change }))),
@@ -214,6 +216,7 @@ export async function serversForTest(o: Options = {}) {
       for (const worker of running?.workers ?? []) await worker.stop();
     },
     async [Symbol.asyncDispose]() {
+      untouched?.();
       for (const worker of running?.workers ?? []) await worker.stop();
       await pg?.[Symbol.asyncDispose]();
     },
@@ -224,27 +227,3 @@ export async function serversForTest(o: Options = {}) {
 export const silentBilling = (): never => {
   throw coreFault("service.timeout");
 };
-
-/** Asks again every few milliseconds until the answer is no rejection; rejects with the last one after 10 s. */
-export async function eventually<T>(ask: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + 10_000;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await Bun.sleep(10);
-    }
-  }
-}
-
-/** Looks again every few milliseconds until `read` gives something that `holds`; its value. Rejects after 10 s. */
-export async function until<T>(read: () => Promise<T> | T, holds: (value: T) => boolean): Promise<T> {
-  const deadline = performance.now() + 10_000;
-  for (;;) {
-    const value = await read();
-    if (holds(value)) return value;
-    if (performance.now() > deadline) throw new Error(`waited in vain; last: ${JSON.stringify(value)}`);
-    await Bun.sleep(10);
-  }
-}

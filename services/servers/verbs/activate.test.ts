@@ -34,7 +34,8 @@ describe("activate", () => {
     const wish = await reserved();
     const { agent: _secret, operationId: _id, ...facts } = wish;
     const live = await activate(wish);
-    expect(live).toEqual({ ...facts, ctype: "game", desired: "running", version: 1 });
+    const wishes = { desired: "running", hostDesired: "running" } as const;
+    expect(live).toEqual({ ...facts, ...wishes, ctype: "game", removing: false, version: 1 });
     // Its owner is about to look at it: it is seen at once.
     expect(servers.looked).toContain(wish.instanceId);
     const events = await servers.events(wish.instanceId);

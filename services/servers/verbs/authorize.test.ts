@@ -1,17 +1,16 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { serverActions, ServerAction } from "#shared/contract/authority.ts";
-import { anonymous } from "#shared/contract/actor.ts";
+import { type Actor, anonymous } from "#shared/contract/actor.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { newId, newInstanceId } from "#shared/ids/ids.ts";
-import { wrap } from "#shared/telemetry/log.ts";
+import { newTraceparent } from "#shared/telemetry/trace.ts";
 import { manualClock } from "#shared/testing/clock.ts";
 import { gateMatrix, ServerBillingState } from "#services/billing/contract.ts";
+import { authorize as decide } from "../authority.ts";
 import { account, operator, serversForTest, service, silentBilling } from "../testing/servers.ts";
 
 const clock = manualClock();
-const lines: unknown[] = [];
-const log = wrap((level, fields, message) => lines.push({ level, ...fields, message }), {});
-const servers = await serversForTest({ clock, log });
+const servers = await serversForTest({ clock });
 afterAll(() => servers[Symbol.asyncDispose]());
 
 const ask = (serverId: string, action: ServerAction, actor = service, operationId?: string) =>
@@ -65,43 +64,61 @@ describe("authorize: ownership", () => {
     expect(await problem(ask(id, "server.read", anonymous))).toEqual(unknown);
   });
 
-  test("404 servers.not_found: a number that is used again shows its former owner nothing", async () => {
-    const first = await servers.open();
-    await servers.ask("archive", { ...first, reason: "deleted" });
-    await servers.ask("release", first);
-    await clock.advance(24 * 60 * 60_000);
-    const second = await servers.open();
-    expect(second.vmid).toBe(first.vmid);
-    expect(await problem(ask(first.id, "server.read", first.owner))).toMatchObject({ status: 404 });
-    expect(await problem(ask(first.instanceId, "server.read", first.owner))).toMatchObject({ status: 404 });
-    expect((await ask(first.id, "server.read", second.owner)).instanceId).toBe(second.instanceId);
-  });
-
-  test("200: an operator passes ownership, and leaves an audit row and a log line", async () => {
-    const { id, instanceId, customerId } = await servers.open();
+  test("200: an operator passes ownership, and the audit log is told", async () => {
+    const { id, vmid, instanceId, customerId } = await servers.open();
     await ask(id, "files.write", operator);
-    const rows = await servers.query(
-      (tx) => tx`select actor, via, action, vmid, customer_id, address from audit
-        where target = ${instanceId}`,
-    );
-    expect([...rows]).toEqual([
+    expect(await servers.audits(instanceId)).toEqual([
       {
+        id: expect.stringMatching(/^aud_/),
         actor: "acc_operator",
         via: "ses_1",
         action: "files.write",
-        vmid: Number(id),
+        target: instanceId,
         customerId,
         address: "192.0.2.7",
+        requestId: expect.stringMatching(/^[0-9a-f]{32}$/),
+        at: new Date(clock.now()).toISOString(),
+        details: { vmid },
       },
     ]);
-    expect(lines).toContainEqual(expect.objectContaining({ actor: "acc_operator", action: "files.write" }));
+  });
+
+  test("404 servers.not_found: an operator's key that was not given an operator's scope is a customer's", async () => {
+    const { id } = await servers.open();
+    const holding = (scope: string): Actor => ({ ...operator, scopes: [scope] }) as Actor;
+    expect(await problem(ask(id, "server.read", holding("servers:read")))).toMatchObject({
+      code: "servers.not_found",
+    });
+    expect((await ask(id, "server.read", holding("admin:read"))).instanceId).toBeString();
+    expect(await problem(ask(id, "power.stop", holding("admin:read")))).toMatchObject({
+      code: "servers.not_found",
+    });
+    expect((await ask(id, "power.stop", holding("admin:write"))).instanceId).toBeString();
+  });
+
+  test("200: an operator who looks again and again is one line a minute for each action; what he does is one each time", async () => {
+    const { id, instanceId } = await servers.open();
+    const told = async () => (await servers.audits(instanceId)).map(({ action }) => action);
+    for (let i = 0; i < 3; i++) await ask(id, "server.read", operator);
+    await Promise.all([ask(id, "files.read", operator), ask(id, "files.read", operator)]);
+    const ids = (await servers.audits(instanceId)).map((record) => record.id);
+    // Two at once may both tell it: it is one record all the same.
+    expect(new Set(ids).size).toBe(2);
+    await clock.advance(60_000);
+    await ask(id, "server.read", operator);
+    expect((await told()).filter((action) => action === "server.read")).toHaveLength(2);
+    for (let i = 0; i < 2; i++) {
+      const { lock } = await ask(id, "power.stop", operator);
+      await servers.ask("unlock", { instanceId, ...lock });
+    }
+    expect((await told()).slice(-2)).toEqual(["power.stop", "power.stop"]);
   });
 
   test("200: an operator's own server is no matter for the audit", async () => {
     const { id, instanceId } = await servers.open({ customerId: "acc_operator" });
     await ask(id, "server.read", operator);
-    const rows = await servers.query((tx) => tx`select from audit where target = ${instanceId}`);
-    expect(rows).toHaveLength(0);
+    await ask(id, "power.stop", operator);
+    expect(await servers.audits(instanceId)).toHaveLength(0);
   });
 });
 
@@ -204,6 +221,20 @@ describe("authorize: operation lock", () => {
     const first = await ask(id, "backups.create", service, operationId);
     expect(first.lock).toEqual({ operationId, fence: 1 });
     expect(await ask(id, "backups.create", service, operationId)).toEqual(first);
+  });
+
+  test("504 service.timeout: who asked has given up meanwhile, and leaves no lock behind", async () => {
+    const { id } = await servers.open();
+    const meta = {
+      actor: service,
+      requestId: "r",
+      traceparent: newTraceparent(),
+      deadline: clock.now(),
+      address: undefined,
+    };
+    const late = decide(servers.deps, { serverId: id, action: "power.start", agent: false }, meta);
+    expect(await problem(late)).toMatchObject({ status: 504, code: "service.timeout" });
+    expect((await ask(id, "power.stop")).lock?.fence).toBe(1);
   });
 
   test("200: without a heartbeat the lock expires, and its fence is worth nothing any more", async () => {

@@ -16,7 +16,12 @@ describe("findInstance", () => {
       archived: false,
     });
     await servers.ask("archive", { ...opened, reason: "deleted" });
-    expect(await find(instanceId)).toEqual({ instance: null, archived: true });
-    expect(await find(newInstanceId())).toEqual({ instance: null, archived: false });
+    expect(await find(instanceId)).toMatchObject({
+      instance: null,
+      archived: true,
+      archivedInstance: { instanceId, vmid, customerId, removing: true },
+    });
+    const never = { instance: null, archived: false, archivedInstance: null };
+    expect(await find(newInstanceId())).toEqual(never);
   });
 });

@@ -34,7 +34,12 @@ describe("getStatus", () => {
       address: null,
       desired: "running",
       status: "running",
-      host: { status: "online", node: "local", observedAt: new Date(clock.now()).toISOString() },
+      host: {
+        status: "online",
+        desired: "running",
+        node: "local",
+        observedAt: new Date(clock.now()).toISOString(),
+      },
       agent: {
         status: "online",
         state: "running",
@@ -183,6 +188,27 @@ describe("getStatus", () => {
       crash: { count: 2, exitCode: 137, class: "oom", logTail: "java.lang.OutOfMemoryError" },
     });
     expect(await server.row()).toMatchObject({ status: "crashed", crashCount: 2 });
+  });
+
+  test("200: a game that was stopped after a crash starts at no time, whatever its agent had in mind", async () => {
+    await using agent = stubAgent();
+    const server = await opened(agent);
+    const next_start_at = "2030-01-01T00:02:00Z";
+    const crash = {
+      count: 1,
+      time: "2030-01-01T00:00:00Z",
+      exit_code: 1,
+      signal: null,
+      uptime: 1,
+      log_tail: "",
+      class: "nonzero_exit",
+      next_start_at,
+    } as const;
+    Object.assign(agent.says, { state: "crashed", ready: false, status: { crash } });
+    expect((await server.status()).crash).toMatchObject({ nextStartAt: next_start_at });
+    agent.says.state = "idle";
+    await clock.advance(5_001);
+    expect((await server.status()).crash).toMatchObject({ count: 1, nextStartAt: null });
   });
 
   test("200: operator or not, the proxy's words and the published address are the server's own", async () => {

@@ -1,6 +1,5 @@
-import { accountId } from "#shared/contract/actor.ts";
+import { accountId, type Actor } from "#shared/contract/actor.ts";
 import { verb } from "#shared/contract/implement.ts";
-import { withTx } from "#shared/db/tx.ts";
 import { servers } from "../contract.ts";
 import { lockAliveSince, moment } from "../moment.ts";
 import type { Deps } from "../service.ts";
@@ -10,9 +9,12 @@ import { readServersOf } from "../store.ts";
 export const listServers = verb(
   servers,
   "listServers",
-)((deps: Deps) => async ({ ctx }) => {
-  const account = accountId(ctx.actor);
-  if (account === undefined) return { servers: [] };
-  const own = await withTx(deps.db, (tx) => readServersOf(tx, account, lockAliveSince(deps)));
-  return { servers: own.map((server) => toRow(server, deps.live.get(server.instanceId), moment(deps))) };
-});
+)((deps: Deps) => async ({ ctx }) => ({ servers: await rowsOf(deps, ctx.actor) }));
+
+/** The servers of the account that asks, an operator's own as well; no agent is asked. */
+export async function rowsOf(deps: Deps, actor: Actor) {
+  const account = accountId(actor);
+  if (account === undefined) return [];
+  const own = await readServersOf(deps.db, account, lockAliveSince(deps));
+  return own.map((server) => toRow(server, deps.live.get(server.instanceId), moment(deps)));
+}

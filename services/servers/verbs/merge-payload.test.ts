@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { newInstanceId } from "#shared/ids/ids.ts";
+import { manualClock } from "#shared/testing/clock.ts";
 import { serversForTest } from "../testing/servers.ts";
 
-const servers = await serversForTest();
+const clock = manualClock();
+const servers = await serversForTest({ clock });
 afterAll(() => servers[Symbol.asyncDispose]());
 
 const at = (second: number) => new Date(Date.UTC(2030, 0, 1, 0, 0, second)).toISOString();
@@ -56,6 +58,14 @@ describe("mergePayload", () => {
     await merge(instanceId, "edge", null, 11);
     expect(merge(instanceId, "edge", { address: "old:1" }, 10)).rejects.toMatchObject(refused);
     expect(await payload(instanceId)).toEqual({ engine, proxy: { status: "proxy_ping_ok" } });
+  });
+
+  test("422 servers.event_in_future: dated more than five minutes ahead, which would refuse all until then", async () => {
+    const { instanceId } = await servers.open();
+    const ahead = Math.floor(clock.now() / 1_000) - Date.UTC(2030, 0, 1) / 1_000 + 5 * 60;
+    const future = { status: 422, code: "servers.event_in_future" };
+    expect(merge(instanceId, "proxy", {}, ahead + 1)).rejects.toMatchObject(future);
+    expect(await merge(instanceId, "proxy", {}, ahead)).toEqual({ version: 2 });
   });
 
   test("404 servers.not_found: no such instance, or none that lives", async () => {

@@ -5,12 +5,17 @@ import { emitChanged } from "../events.ts";
 import type { Deps } from "../service.ts";
 import { lockInstance, payloadWrittenAt, writePayload } from "../store.ts";
 
+/** How far the clock of who tells an event may be ahead of ours. */
+const aheadMs = 5 * 60_000;
+
 export const mergePayload = verb(
   servers,
   "mergePayload",
-)(({ db }: Deps) => async ({ input, fail }) => ({
+)(({ db, clock }: Deps) => async ({ input, fail }) => ({
   version: await withTx(db, async (tx) => {
     const { instanceId, key, value, eventAt } = input;
+    // It would refuse everything that happens until then.
+    if (Date.parse(eventAt) > clock.now() + aheadMs) return fail("event_in_future");
     const instance = (await lockInstance(tx, instanceId)) ?? fail("not_found");
     const writtenAt = await payloadWrittenAt(tx, instanceId, key);
     const age = Date.parse(writtenAt ?? eventAt) - Date.parse(eventAt);

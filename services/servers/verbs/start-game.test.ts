@@ -54,6 +54,21 @@ describe("startGame", () => {
     expect((await start(id, owner)).operation.id).not.toBe(operation.id);
   });
 
+  test("409 servers.host_stopped: its host is stopped; the agent is not asked, nothing is written, no lock is held", async () => {
+    await using agent = stubAgent();
+    const { id, owner, instanceId } = await stopped(agent);
+    await servers.stopHost(instanceId);
+    for (const route of ["startGame", "restartGame"] as const)
+      expect(servers.ask(route, { id }, owner)).rejects.toMatchObject({
+        status: 409,
+        code: "servers.host_stopped",
+        retryable: false,
+      });
+    expect(await desired(instanceId)).toBe("stopped");
+    expect(agent.calls.get("/start")).toBeUndefined();
+    expect((await servers.ask("getServer", { id }, owner)).operationInProgress).toBe(false);
+  });
+
   test("202: not being ready does not stand in the way of a start", async () => {
     await using agent = stubAgent();
     const { id, owner } = await stopped(agent);

@@ -8,5 +8,6 @@ export const startGame = verb(
   "startGame",
 )((deps: Deps) => async ({ server, ctx, fail }) => {
   if (server.ctype !== "game") return fail("not_a_game");
-  return { ok: true, operation: await requestPower(deps, "start", server, ctx.deadline) };
+  const call = { server, deadline: ctx.deadline, hostStopped: () => fail("host_stopped") };
+  return { ok: true, operation: await requestPower(deps, "start", call) };
 });

@@ -28,6 +28,18 @@ describe("stopGame", () => {
     });
   });
 
+  test("202: on a stopped host nothing runs: the wish is written and the operation has succeeded, unasked", async () => {
+    await using agent = stubAgent();
+    const { id, owner, instanceId } = await servers.open({ agent: agent.access });
+    await servers.stopHost(instanceId);
+    expect((await stop(id, owner)).operation).toMatchObject({ type: "power.stop", status: "succeeded" });
+    expect(agent.calls.get("/stop")).toBeUndefined();
+    expect(await servers.ask("findInstance", { instanceId })).toMatchObject({
+      instance: { desired: "stopped", hostDesired: "stopped" },
+    });
+    expect((await servers.ask("getServer", { id }, owner)).operationInProgress).toBe(false);
+  });
+
   test("202: open to a suspended account", async () => {
     await using agent = stubAgent();
     const { id, owner, customerId } = await servers.open({ agent: agent.access });

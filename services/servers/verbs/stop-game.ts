@@ -8,5 +8,6 @@ export const stopGame = verb(
   "stopGame",
 )((deps: Deps) => async ({ server, ctx, fail }) => {
   if (server.ctype !== "game") return fail("not_a_game");
-  return { ok: true, operation: await requestPower(deps, "stop", server, ctx.deadline) };
+  const call = { server, deadline: ctx.deadline };
+  return { ok: true, operation: await requestPower(deps, "stop", call) };
 });

@@ -20,6 +20,8 @@ describe("unlock", () => {
     expect(servers.woken).not.toContain(instanceId);
     expect(await unlock({})).toEqual({ released: true });
     expect(servers.woken).toContain(instanceId);
+    // Whatever was done under the lock is seen at once.
+    expect(servers.looked.filter((looked) => looked === instanceId)).toHaveLength(2);
     expect(await unlock({})).toEqual({ released: false });
   });
 });

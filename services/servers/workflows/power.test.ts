@@ -5,7 +5,13 @@ import { claimLock } from "../store.ts";
 import { stubAgent, type StubAgent } from "../testing/agent.ts";
 import { serversForTest, until } from "../testing/servers.ts";
 
-const quick = { AGENT_POLL_MS: 60_000, POWER_POLL_MS: 10, RECONCILE_SWEEP_MS: 60_000, LOCK_EXPIRY_MS: 300 };
+const quick = {
+  AGENT_POLL_MS: 60_000,
+  POWER_POLL_MS: 10,
+  POWER_IDLE_MS: 100,
+  RECONCILE_SWEEP_MS: 60_000,
+  LOCK_EXPIRY_MS: 300,
+};
 // The first is a process that never works on its queue: what it accepts, the second one finds, as after a kill.
 const dead = await serversForTest({ config: quick });
 const servers = await serversForTest({ beside: dead, running: true, config: quick });
@@ -22,17 +28,22 @@ const settled = (operationId: string) =>
     (now) => now.status !== "running",
   );
 const isFree = async ({ id }: Opened) => !(await servers.ask("getServer", { id })).operationInProgress;
+const holder = async ({ id }: Opened) => (await servers.ask("getStatus", { id })).operation?.id;
 const asks = async (from: typeof servers, route: "stopGame" | "restartGame", { id, owner }: Opened) =>
   (await from.ask(route, { id }, owner)).operation.id;
 
 /** The rows of an operation whose process was killed before it had asked the agent. */
-async function unasked({ instanceId, customerId, vmid }: Opened, action: PowerAction, begunAt = Date.now()) {
+async function unasked(
+  { instanceId, customerId, vmid }: Opened,
+  action: PowerAction,
+  { begunAt = Date.now(), startedBefore = null }: { begunAt?: number; startedBefore?: string | null } = {},
+) {
   const operationId = newId("srv");
   await dead.query(async (tx) => {
     const at = { now: new Date(), aliveSince: new Date(0) };
     const fence = await claimLock(tx, { instanceId, operationId, type: `power.${action}`, ...at });
     if (fence === undefined) throw new Error("the lock is held");
-    const job = { instanceId, operationId, fence, action, startedBefore: null, begunAt };
+    const job = { instanceId, operationId, fence, action, startedBefore, begunAt };
     await openPower(tx, { job, customerId, vmid, runAt: Date.now() });
   });
   return operationId;
@@ -66,6 +77,15 @@ describe("an operation that the agent has accepted", () => {
     expect(await isFree(server)).toBe(true);
   });
 
+  test("a stop that comes after its host has stopped is done: the game went with its container", async () => {
+    const agent = stubAgent();
+    const server = await servers.open({ agent: agent.access });
+    await agent[Symbol.asyncDispose]();
+    await servers.stopHost(server.instanceId);
+    expect(await settled(await unasked(server, "stop"))).toMatchObject({ status: "succeeded", error: null });
+    expect(await isFree(server)).toBe(true);
+  });
+
   test("fails with the agent's words when the agent gives up", async () => {
     await using agent = stubAgent();
     const server = await servers.open({ agent: agent.access });
@@ -78,6 +98,37 @@ describe("an operation that the agent has accepted", () => {
       error: { code: "servers.game_failed", message: "It crashed three times.", retryable: false },
     });
     expect(await isFree(server)).toBe(true);
+  });
+
+  test("fails at once when the game that was seen starting is idle again", async () => {
+    await using agent = stubAgent();
+    const server = await servers.open({ agent: agent.access });
+    agent.startsInto = "starting";
+    const operationId = await asks(servers, "restartGame", server);
+    await until(
+      () => read(operationId),
+      (now) => now.phase === "starting",
+    );
+    // Its agent died and was started again: it knows of no start.
+    idle(agent);
+    expect(await settled(operationId)).toMatchObject({
+      status: "failed",
+      error: { code: "servers.game_stopped", retryable: true },
+    });
+    expect(await holder(server)).not.toBe(operationId);
+  });
+
+  test("fails when the agent that agreed never starts the game", async () => {
+    await using agent = stubAgent();
+    const server = await servers.open({ agent: agent.access });
+    agent.startsInto = "idle";
+    const operationId = await asks(servers, "restartGame", server);
+    expect(await settled(operationId)).toMatchObject({
+      status: "failed",
+      message: "The agent agreed to start the game, and the game did not start",
+      error: { code: "servers.game_stopped" },
+    });
+    expect(await holder(server)).not.toBe(operationId);
   });
 
   test("fails when another operation has taken the lock", async () => {
@@ -140,6 +191,28 @@ describe("an operation whose process was killed", () => {
     expect(agent.calls.get(path)).toBe(1);
   });
 
+  test("after the agent was asked to restart, which nobody wrote down: it is not asked twice", async () => {
+    await using agent = stubAgent();
+    const server = await dead.open({ agent: agent.access });
+    const startedBefore = agent.says.startedAt;
+    const headers = { authorization: `Bearer ${agent.access.token}` };
+    await fetch(`${agent.access.address}/restart`, { method: "POST", headers });
+    expect(await settled(await unasked(server, "restart", { startedBefore }))).toMatchObject({
+      status: "succeeded",
+    });
+    expect(agent.calls.get("/restart")).toBe(1);
+  });
+
+  test("before the agent was asked to restart a game that was seen before: it is asked now", async () => {
+    await using agent = stubAgent();
+    const server = await dead.open({ agent: agent.access });
+    const { startedAt: startedBefore } = agent.says;
+    expect(await settled(await unasked(server, "restart", { startedBefore }))).toMatchObject({
+      status: "succeeded",
+    });
+    expect(agent.calls.get("/restart")).toBe(1);
+  });
+
   test("before the agent was asked, and the agent is busy: asked again until it has time", async () => {
     await using agent = stubAgent();
     idle(agent);
@@ -166,14 +239,14 @@ describe("an operation whose process was killed", () => {
 
   test("and whose time is up: it fails, asked or not, and says so", async () => {
     const server = await dead.open();
-    expect(await settled(await unasked(server, "start", Date.now() - 200_000))).toMatchObject({
+    expect(await settled(await unasked(server, "start", { begunAt: Date.now() - 200_000 }))).toMatchObject({
       status: "failed",
       error: { code: "upstream.refused", retryable: true },
     });
     await using agent = stubAgent();
     agent.startsInto = "starting";
     const other = await dead.open({ agent: agent.access });
-    expect(await settled(await unasked(other, "restart", Date.now() - 200_000))).toMatchObject({
+    expect(await settled(await unasked(other, "restart", { begunAt: Date.now() - 200_000 }))).toMatchObject({
       status: "failed",
       error: {
         code: "servers.power_deadline",

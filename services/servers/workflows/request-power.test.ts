@@ -16,9 +16,8 @@ test.each(["start", "stop", "restart"] as const)(
     const facts = await servers.ask("authorizeAgent", { ...ask, action: `power.${action}` });
     await servers.ask("unlock", { instanceId, ...facts.lock });
     await servers.ask("authorize", { serverId: id, action: "backups.restore" });
-    expect(requestPower(servers.deps, action, facts, Date.now() + 5_000)).rejects.toThrow(
-      "the operation lock",
-    );
+    const call = { server: facts, deadline: Date.now() + 5_000 };
+    expect(requestPower(servers.deps, action, call)).rejects.toThrow("the operation lock");
     expect(agent.calls.get(`/${action}`)).toBeUndefined();
     const { instance } = await servers.ask("findInstance", { instanceId });
     expect(instance).toMatchObject({ desired: "running", version: 1 });
