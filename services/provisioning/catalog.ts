@@ -3,6 +3,7 @@ import type { provisioning } from "./contract.ts";
 
 type Game = z.output<(typeof provisioning)["routes"]["gameCatalog"]["reply"]>["games"][number];
 type Variant = Game["variants"][number];
+export type Runtime = z.output<(typeof provisioning)["routes"]["devCatalog"]["reply"]>["runtimes"][number];
 
 const jarVersions = ["1.21.4", "1.21.1", "1.20.4", "1.20.1", "1.19.4", "1.18.2"];
 
@@ -41,18 +42,18 @@ export const games: readonly Game[] = [
   },
 ];
 
-/** Runtimes of dev containers; a host driver that can make them adds its own. */
-export const runtimes: readonly { id: string; name: string; versions: string[] }[] = [];
+/** What a game server runs; its members are ids of the catalogue. */
+export type GameEngine = { ctype: "game"; game: string; variant: string; version: string };
+/** What a dev container brings. */
+export type DevEngine = { ctype: "dev"; runtime: string; version: string };
+export type Engine = GameEngine | DevEngine;
 
-/** What a game server runs; all three are ids of the catalogue. */
-export type Engine = { game: string; variant: string; version: string };
-
-export type Wish = { [K in keyof Engine]?: string | undefined };
+type Wish<E extends Engine> = { [K in Exclude<keyof E, "ctype">]?: string | undefined };
 export type NoEngine = { error: "unknown_engine" | "engine_unavailable"; detail: string };
 export type Choice = { engine: Engine } | NoEngine;
 
-/** The engine that a create asks for, absent members filled with defaults; or why there is none. */
-export function chooseEngine(wish: Wish): Choice {
+/** The game that a create asks for, absent members filled with defaults; or why there is none. */
+export function chooseGame(wish: Wish<GameEngine>): Choice {
   const game = wish.game === undefined ? games[0] : games.find(({ id }) => id === wish.game);
   if (!game) return unknown(`There is no game ${quoted(wish.game)}`);
   const variant =
@@ -67,7 +68,21 @@ export function chooseEngine(wish: Wish): Choice {
     const detail = `${variant.name} needs ${variant.requires.join(" and ")}, which this installation does not have`;
     return { error: "engine_unavailable", detail };
   }
-  return { engine: { game: game.id, variant: variant.id, version } };
+  return { engine: { ctype: "game", game: game.id, variant: variant.id, version } };
+}
+
+/** The same for a dev container, among the runtimes that its host has; the first of them is the default. */
+export function chooseRuntime(runtimes: readonly Runtime[], wish: Wish<DevEngine>): Choice {
+  const { runtime: id = runtimes[0]?.id } = wish;
+  const runtime = runtimes.find((each) => each.id === id);
+  if (!runtime) {
+    const all = runtimes.map((each) => each.id).join(", ");
+    return unknown(`There is no runtime ${quoted(id)}; there are: ${all}`);
+  }
+  const version = wish.version ?? runtime.defaultVersion;
+  if (!runtime.versions.includes(version))
+    return unknown(`${runtime.name} is there as ${runtime.versions.join(", ")}, not as ${quoted(version)}`);
+  return { engine: { ctype: "dev", runtime: runtime.id, version } };
 }
 
 const unknown = (detail: string): NoEngine => ({ error: "unknown_engine", detail });

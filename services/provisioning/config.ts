@@ -13,12 +13,17 @@ export const config = z.object({
   PROVISIONING_HOST_SLOW_MS: milliseconds(90_000),
   /** Bound of one call to a server's agent. */
   PROVISIONING_AGENT_TIMEOUT_MS: milliseconds(3_000),
-  /** Creations that one process works on at the same time. */
-  PROVISIONING_CONCURRENCY: count(8),
+  /**
+   * Creations that one process works on at the same time, and as many operations on servers that are there; most of
+   * them wait for somebody.
+   */
+  PROVISIONING_CONCURRENCY: count(32),
   /** Clones that run at the same time on one storage, whichever process makes them. */
   PROVISIONING_CLONES_PER_STORAGE: count(2),
   /** For so long an identical create without an Idempotency-Key joins the first one. */
   PROVISIONING_JOIN_MS: milliseconds(30_000),
+  /** For so long what the host said of its runtimes is believed. */
+  PROVISIONING_CATALOG_MS: milliseconds(30_000),
   /** How often a waiting step looks again. */
   PROVISIONING_POLL_MS: milliseconds(150),
   /** How long a started container may take to have an address. */
@@ -29,6 +34,10 @@ export const config = z.object({
   PROVISIONING_GIVE_UP_MS: milliseconds(120_000),
   /** How long an agent may take to stop when a creation is undone. */
   PROVISIONING_STOP_MS: milliseconds(20_000),
+  /** How long a container may take to stop in order before it is stopped by force. */
+  PROVISIONING_SHUTDOWN_MS: milliseconds(60_000),
+  /** Between two heartbeats of a server's operation lock; the registry forgets it after a minute without. */
+  PROVISIONING_HEARTBEAT_MS: milliseconds(10_000),
   /** Before the second try of a step; doubled each time, up to 30 s. */
   PROVISIONING_RETRY_MS: milliseconds(250),
   /** After this time without a heartbeat another worker takes a creation over. */

@@ -1,55 +1,41 @@
 import { z } from "zod";
+import { auditRecorded } from "#shared/contract/audit.ts";
 import { defineContract } from "#shared/contract/define.ts";
 import { Operation } from "#shared/contract/operation.ts";
-import { gated, PlanName } from "#services/billing/contract.ts";
+import { gated } from "#services/billing/contract.ts";
+import { ServerId } from "#services/servers/contract.ts";
+import { Choosable, CreateServer, Inventory, quotaExceeded } from "./schemas.ts";
 
-const Variant = z.object({
-  id: z.string(),
-  name: z.string(),
-  /** Newest first. */
-  versions: z.array(z.string()),
-  /** What a create without a version gets. */
-  defaultVersion: z.string(),
-  /** What the host must have for it; empty: runs anywhere. */
-  requires: z.array(z.string()),
-  /** Whether this installation can create it now. */
-  available: z.boolean(),
+export { CreateServer, Inventory } from "./schemas.ts";
+
+const accepted = z.object({
+  ok: z.literal(true),
+  operationId: z.string(),
+  statusUrl: z.string(),
+  requestId: z.string(),
+  operation: Operation,
 });
-
-/** Body of a create. Either name of the type is accepted; members that are not known are ignored. */
-export const CreateServer = z.object({
-  ctype: z.enum(["game", "dev"]).optional(),
-  type: z.enum(["game", "dev"]).optional(),
-  game: z.string().max(40).optional(),
-  variant: z.string().max(40).optional(),
-  version: z.string().max(40).optional(),
-  runtime: z.string().max(40).optional(),
-  memoryMiB: z.int().min(256).max(65_536).default(1_024),
-  name: z
-    .string()
-    .trim()
-    .min(1)
-    .max(64)
-    .regex(/^[^\p{Cc}\p{Cs}]+$/u, "must not contain control characters")
-    .optional(),
-  addons: z.array(z.string().max(64)).max(20).default([]),
-});
-
-export const quotaExceeded = {
-  quota_exceeded: {
-    status: 409,
-    title: "The plan's limit is reached",
-    details: z.object({
-      resource: z.enum(["servers", "memory"]),
-      limit: z.int(),
-      used: z.int(),
-      plan: PlanName,
-      resolveUrl: z.string(),
-    }),
-  },
-} as const;
-
 const safe = { auth: "session", guard: "none", idempotency: "safe", timeoutMs: 3_000 } as const;
+const hostRefused = { host_refused: { status: 502, title: "The host refused" } } as const;
+const first = { since: "2026-01-01", reason: "address of the first Portal" } as const;
+
+const hostPower = (action: "start" | "stop" | "restart") =>
+  ({
+    subject: `rpc.provisioning.v1.host.${action}`,
+    http: { method: "POST", path: `/api/servers/:id/host/${action}`, success: 202, kind: "json" },
+    policy: {
+      auth: "session",
+      guard: "none",
+      server: `power.${action}`,
+      scope: "servers:power",
+      idempotency: "natural",
+      timeoutMs: 5_000,
+    },
+    request: z.object({ id: ServerId }),
+    reply: z.object({ ok: z.literal(true), operation: Operation }),
+    errors: {},
+    example: { id: "5000" },
+  }) as const;
 
 export const provisioning = defineContract({
   service: "provisioning",
@@ -63,6 +49,11 @@ export const provisioning = defineContract({
     "servers.release",
     "servers.mergePayload",
     "servers.findInstance",
+    "servers.setHostDesired",
+    "servers.setAddress",
+    "servers.listInventory",
+    "servers.heartbeat",
+    "servers.unlock",
   ],
   consumes: ["billing.accountChanged"],
   routes: {
@@ -74,29 +65,23 @@ export const provisioning = defineContract({
         path: "/api/servers",
         success: 202,
         kind: "json",
-        aliases: [
-          {
-            method: "POST",
-            path: "/api/instances",
-            since: "2026-01-01",
-            reason: "address of the first Portal",
-          },
-        ],
+        aliases: [{ method: "POST", path: "/api/instances", ...first }],
       },
-      policy: { auth: "session", guard: "none", idempotency: "key", timeoutMs: 5_000 },
+      policy: {
+        auth: "session",
+        guard: "none",
+        scope: "servers:create",
+        idempotency: "key",
+        timeoutMs: 5_000,
+      },
       request: CreateServer,
-      reply: z.object({
-        ok: z.literal(true),
-        operationId: z.string(),
-        statusUrl: z.string(),
-        requestId: z.string(),
-        operation: Operation,
-      }),
+      reply: accepted,
       errors: {
         ...gated,
         ...quotaExceeded,
         unknown_engine: { status: 422, title: "The catalogue has no such game, variant, version or runtime" },
-        engine_unavailable: { status: 422, title: "This installation cannot run that variant" },
+        engine_unavailable: { status: 422, title: "This installation cannot run that variant or runtime" },
+        addons_unavailable: { status: 422, title: "This installation has no add-ons" },
       },
       example: {
         ctype: "game",
@@ -105,6 +90,55 @@ export const provisioning = defineContract({
         version: "1.16.5",
         name: "my world",
       },
+    },
+    deleteServer: {
+      subject: "rpc.provisioning.v1.server.delete",
+      summary: "Delete a stopped server; the work goes on as an operation",
+      http: {
+        method: "DELETE",
+        path: "/api/servers/:id",
+        success: 202,
+        kind: "json",
+        aliases: [{ method: "DELETE", path: "/api/containers/:id", ...first }],
+      },
+      policy: {
+        auth: "session",
+        guard: "none",
+        server: "server.delete",
+        scope: "servers:delete",
+        idempotency: "key",
+        timeoutMs: 12_000,
+      },
+      request: z.object({
+        id: ServerId,
+        /** For operators: what runs is stopped first. */
+        force: z.stringbool().or(z.boolean()).default(false),
+      }),
+      reply: accepted,
+      errors: {
+        still_running: { status: 409, title: "The server is running; stop it first" },
+        ...hostRefused,
+      },
+      example: { id: "5000" },
+    },
+    startHost: { summary: "Start the server's container", ...hostPower("start") },
+    stopHost: { summary: "Stop the server's container, in order", ...hostPower("stop") },
+    restartHost: { summary: "Stop the server's container, and start it again", ...hostPower("restart") },
+    inventory: {
+      subject: "rpc.provisioning.v1.inventory.get",
+      summary: "Where the registry of servers and the host disagree",
+      http: { method: "GET", path: "/api/admin/inventory", success: 200, kind: "json" },
+      policy: {
+        auth: "operator",
+        guard: "operator",
+        scope: "admin:read",
+        idempotency: "safe",
+        timeoutMs: 20_000,
+      },
+      request: z.object({}),
+      reply: Inventory,
+      errors: hostRefused,
+      example: {},
     },
     getOperation: {
       subject: "rpc.provisioning.v1.operation.get",
@@ -115,16 +149,9 @@ export const provisioning = defineContract({
         success: 200,
         kind: "json",
         when: { param: "operationId", prefix: "prv_" },
-        aliases: [
-          {
-            method: "GET",
-            path: "/api/provisioning/operations/:operationId",
-            since: "2026-01-01",
-            reason: "address of the first Portal",
-          },
-        ],
+        aliases: [{ method: "GET", path: "/api/provisioning/operations/:operationId", ...first }],
       },
-      policy: safe,
+      policy: { ...safe, scope: "servers:read" },
       request: z.object({ operationId: z.string().regex(/^[a-z]{3}_[0-9a-z]{10,40}$/) }),
       reply: Operation,
       errors: { operation_not_found: { status: 404, title: "There is no such operation" } },
@@ -137,7 +164,7 @@ export const provisioning = defineContract({
       policy: { ...safe, auth: "public" },
       request: z.object({}),
       reply: z.object({
-        games: z.array(z.object({ id: z.string(), name: z.string(), variants: z.array(Variant) })),
+        games: z.array(z.object({ id: z.string(), name: z.string(), variants: z.array(Choosable) })),
       }),
       errors: {},
       example: {},
@@ -148,12 +175,10 @@ export const provisioning = defineContract({
       http: { method: "GET", path: "/api/catalog/dev", success: 200, kind: "json" },
       policy: { ...safe, auth: "public" },
       request: z.object({}),
-      reply: z.object({
-        runtimes: z.array(z.object({ id: z.string(), name: z.string(), versions: z.array(z.string()) })),
-      }),
+      reply: z.object({ runtimes: z.array(Choosable) }),
       errors: {},
       example: {},
     },
   },
-  events: {},
+  events: { auditRecorded: auditRecorded("provisioning") },
 });

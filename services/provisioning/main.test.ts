@@ -1,83 +1,19 @@
 import { afterAll, expect, test } from "bun:test";
-import { join } from "node:path";
-import { gateway } from "#gateway/auth/contract.ts";
 import { billing } from "#services/billing/contract.ts";
-import { servers } from "#services/servers/contract.ts";
-import { client } from "#shared/bus/client.ts";
 import { publisher } from "#shared/bus/publisher.ts";
-import { serve } from "#shared/bus/serve.ts";
-import { implement } from "#shared/contract/implement.ts";
-import type { Operation } from "#shared/contract/operation.ts";
-import { mechanismMigrations } from "#shared/db/migrate.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { newId } from "#shared/ids/ids.ts";
 import { systemClock } from "#shared/process/clock.ts";
-import { silentLogger } from "#shared/telemetry/log.ts";
-import { meshForTest } from "#shared/testing/mesh.ts";
-import { postgresForTest } from "#shared/testing/postgres.ts";
-import { hostForTest } from "./adapters/testing/local-host.ts";
-import { provisioning } from "./contract.ts";
-import { registryForTest } from "./testing/registry.ts";
-import { account, freeAccount, migrations } from "./testing/provisioning.ts";
+import { localDriver } from "./adapters/local.ts";
+import { processForTest } from "./testing/process.ts";
+import { account, freeAccount } from "./testing/provisioning.ts";
+import { serverOutside } from "./testing/server.ts";
 
-// The service as its own process, on a real bus and a real database, killed without warning.
+// The service as its own process, killed without warning.
 
-const folders = [mechanismMigrations, { name: "provisioning", dir: migrations }];
-const pg = await postgresForTest({ schema: "provisioning", folders });
-const mesh = await meshForTest([gateway, servers, provisioning, billing]);
-const host = hostForTest();
-const registry = registryForTest();
-
-const { reserve, release, activate, archive, mergePayload, findInstance } = servers.routes;
-const routes = { reserve, release, activate, archive, mergePayload, findInstance };
-const registryService = implement({ ...servers, routes })((of: typeof registry.servers) => ({
-  reserve: ({ input }) => of.reserve(input),
-  release: ({ input }) => of.release(input),
-  activate: ({ input }) => of.activate(input),
-  archive: ({ input }) => of.archive(input),
-  mergePayload: ({ input }) => of.mergePayload(input),
-  findInstance: ({ input }) => of.findInstance(input),
-}));
-const served = await serve(await mesh.bus("servers"), registryService(registry.servers), {
-  log: silentLogger,
-});
-const api = client(await mesh.bus("gateway"), provisioning);
-
-afterAll(async () => {
-  registry.trouble.letGo();
-  await served.stop();
-  await mesh[Symbol.asyncDispose]();
-  await host.stop();
-  await pg[Symbol.asyncDispose]();
-});
-
-/** Starts the service; resolves when it serves. */
-async function start() {
-  const serving = Promise.withResolvers<void>();
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "main.ts")], {
-    env: {
-      NATS_URL: mesh.server.url,
-      NATS_USER: "provisioning",
-      NATS_PASSWORD: "provisioning-password",
-      DATABASE_URL: pg.url,
-      LOG_LEVEL: "fatal",
-      ZPACK_INSTALLATION: "test1",
-      LOCAL_HOST_URL: host.url,
-      LOCAL_HOST_TOKEN: host.token,
-      PROVISIONING_CONCURRENCY: "40",
-      PROVISIONING_CLONES_PER_STORAGE: "40",
-      PROVISIONING_POLL_MS: "5",
-      PROVISIONING_RETRY_MS: "5",
-      PROVISIONING_LEASE_MS: "600",
-      PROVISIONING_SWEEP_MS: "50",
-    },
-    stdio: ["ignore", "inherit", "inherit"],
-    ipc: () => serving.resolve(),
-  });
-  await Promise.race([serving.promise, child.exited]);
-  expect(child.exitCode).toBeNull();
-  return child;
-}
+const world = await processForTest();
+afterAll(() => world[Symbol.asyncDispose]());
+const { pg, mesh, host, registry, api, start, ended } = world;
 
 /** An account that the service has heard of, through the bus. */
 async function knownAccount() {
@@ -93,42 +29,34 @@ async function knownAccount() {
   return actor;
 }
 
-async function ended(operationId: string): Promise<Operation> {
-  for (;;) {
-    const operation = await api.getOperation({ operationId }, { actor: account("op", "operator") });
-    if (operation.finishedAt) return operation;
-    await systemClock.sleep(10);
-  }
-}
-
 /** Plans that a creation stands still in one step, after its effect; resolves when it does. */
 const doing: Record<string, () => Promise<void>> = {
-  "allocate-vmid": () => registry.trouble.next("reserve", "held"),
-  "clone-container": () => host.trouble.next("POST /containers", "held"),
-  "configure-container": () => host.trouble.next("PUT /containers/:vmid", "held"),
-  "start-container": () => host.trouble.next("POST /containers/:vmid/start", "held"),
+  "allocate-vmid": () => registry.trouble.next("reserve", "stuck"),
+  "clone-container": () => host.trouble.next("POST /containers", "stuck"),
+  "configure-container": () => host.trouble.next("PUT /containers/:vmid", "stuck"),
+  "start-container": () => host.trouble.next("POST /containers/:vmid/start", "stuck"),
   "wait-for-ip": () =>
     new Promise((met) => {
       void host.trouble.next("POST /containers/:vmid/start", () => {
-        void host.trouble.next("GET /containers/:vmid", "held").then(met);
+        void host.trouble.next("GET /containers/:vmid", "stuck").then(met);
       });
     }),
-  "send-agent-config": () => host.trouble.next("POST /config", "held"),
-  "wait-ready": () => host.trouble.next("GET /ready", "held"),
-  "persist-instance": () => registry.trouble.next("activate", "held"),
-  "publish-edge": () => registry.trouble.next("mergePayload", "held"),
-  confirm: () => registry.trouble.next("findInstance", "held"),
+  "send-agent-config": () => host.trouble.next("POST /config", "stuck"),
+  "wait-ready": () => host.trouble.next("GET /ready", "stuck"),
+  "persist-instance": () => registry.trouble.next("activate", "stuck"),
+  "publish-edge": () => registry.trouble.next("mergePayload", "stuck"),
+  confirm: () => registry.trouble.next("findInstance", "stuck"),
 };
 
 /** The same while a creation that failed in its last step is undone. */
 const undoing: Record<string, () => Promise<void>> = Object.fromEntries(
   (
     [
-      ["publish-edge", () => registry.trouble.next("mergePayload", "held")],
-      ["persist-instance", () => registry.trouble.next("archive", "held")],
-      ["start-container", () => host.trouble.next("POST /containers/:vmid/stop", "held")],
-      ["clone-container", () => host.trouble.next("DELETE /containers/:vmid", "held")],
-      ["allocate-vmid", () => registry.trouble.next("release", "held")],
+      ["publish-edge", () => registry.trouble.next("mergePayload", "stuck")],
+      ["persist-instance", () => registry.trouble.next("archive", "stuck")],
+      ["start-container", () => host.trouble.next("POST /containers/:vmid/stop", "stuck")],
+      ["clone-container", () => host.trouble.next("DELETE /containers/:vmid", "stuck")],
+      ["allocate-vmid", () => registry.trouble.next("release", "stuck")],
     ] as const
   ).map(([step, hold]) => [
     `undo:${step}`,
@@ -143,12 +71,14 @@ const undoing: Record<string, () => Promise<void>> = Object.fromEntries(
 );
 
 test("killed in the middle of every step and every undo, it goes on where it was: one container or none", async () => {
+  const counts = () => [host.containers.size, registry.live.size, registry.held().length];
+  const before = counts();
   const killed = await start();
   const begun: { phase: string; operationId: string }[] = [];
   for (const [phase, hold] of Object.entries({ ...doing, ...undoing })) {
     const actor = await knownAccount();
     const standing = hold();
-    const { operationId } = await api.createServer({ name: phase, memoryMiB: 256 }, { actor });
+    const { operationId } = await api.createServer({ ctype: "game", name: phase, memoryMiB: 256 }, { actor });
     await standing;
     const operation = await api.getOperation({ operationId }, { actor });
     expect(operation).toMatchObject({ status: "running", phase });
@@ -165,12 +95,64 @@ test("killed in the middle of every step and every undo, it goes on where it was
     expect({ phase, containers: made.length }).toEqual({ phase, containers: status === "failed" ? 0 : 1 });
   }
   const count = Object.keys(doing).length;
-  expect(host.containers.size).toBe(count);
-  expect(registry.live.size).toBe(count);
-  expect(registry.held()).toHaveLength(count);
+  expect(counts()).toEqual(before.map((some) => some + count));
   const quota = await withTx(pg.db, (tx) => tx`select 1 from quota`);
   expect(quota).toHaveLength(count);
 
+  successor.kill("SIGTERM");
+  expect(await successor.exited).toBe(0);
+}, 30_000);
+
+type HostRoute = "startHost" | "stopHost" | "restartHost";
+const START = "POST /containers/:vmid/start";
+const STOP = "POST /containers/:vmid/stop";
+
+/** The same for host power: each step of each action, by what it asks of whom. */
+const power: [HostRoute, string, () => Promise<void>][] = [
+  ["startHost", "hold-lock", () => registry.trouble.next("heartbeat", "stuck")],
+  ["startHost", "write-wish", () => registry.trouble.next("setHostDesired", "stuck")],
+  ["startHost", "start-container", () => host.trouble.next(START, "stuck")],
+  ["startHost", "wait-agent", () => host.trouble.next("GET /health", "stuck")],
+  ["startHost", "note-address", () => registry.trouble.next("setAddress", "stuck")],
+  ["startHost", "release-lock", () => registry.trouble.next("unlock", "stuck")],
+  ["stopHost", "stop-container", () => host.trouble.next(STOP, "stuck")],
+  ["stopHost", "release-lock", () => registry.trouble.next("unlock", "stuck")],
+  ["restartHost", "stop-container", () => host.trouble.next(STOP, "stuck")],
+  ["restartHost", "start-container", () => host.trouble.next(START, "stuck")],
+];
+
+test("killed in the middle of host power, it goes on: the container is where it was wanted, and its lock is free", async () => {
+  const driver = localDriver({ ...host, timeoutMs: 5_000, slowTimeoutMs: 5_000 });
+  const killed = await start();
+  const begun: { route: HostRoute; phase: string; operationId: string; instanceId: string; vmid: number }[] =
+    [];
+  for (const [route, phase, hold] of power) {
+    const made = { driver, installation: "test1" };
+    const actor = account(newId("acc"));
+    const customerId = actor.kind === "account" ? actor.id : "";
+    const server = await serverOutside(made, registry, { customerId, running: route !== "startHost" });
+    const standing = hold();
+    const { operation } = await api[route]({ id: String(server.vmid) }, { actor });
+    await standing;
+    const { id: operationId } = operation;
+    expect(await api.getOperation({ operationId }, { actor })).toMatchObject({ status: "running", phase });
+    begun.push({ route, phase, operationId, instanceId: server.instanceId, vmid: server.vmid });
+  }
+  killed.kill("SIGKILL");
+  await killed.exited;
+
+  const successor = await start();
+  for (const { route, phase, operationId, instanceId, vmid } of begun) {
+    expect(await ended(operationId), `${route} ${phase}`).toMatchObject({ status: "succeeded" });
+    const wanted = route === "stopHost" ? "stopped" : "running";
+    expect({ route, phase, status: host.containers.get(vmid)?.status }).toEqual({
+      route,
+      phase,
+      status: wanted,
+    });
+    expect(registry.live.get(instanceId)?.hostDesired).toBe(wanted);
+    expect(registry.locks.has(instanceId)).toBe(false);
+  }
   successor.kill("SIGTERM");
   expect(await successor.exited).toBe(0);
 }, 30_000);

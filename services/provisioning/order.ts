@@ -6,8 +6,8 @@ import { newId, newInstanceId } from "#shared/ids/ids.ts";
 import type { provisioning } from "./contract.ts";
 import { reserveQuota } from "./quota.ts";
 import { lockAccount } from "./store.ts";
-import { beginCreation, type CreateGame } from "./workflows/create-game.ts";
-import type { Order } from "./workflows/creation.ts";
+import { beginCreation, type Order } from "./workflows/creation.ts";
+import type { Sagas } from "./workflows/sagas.ts";
 
 type Refuse = Fail<(typeof provisioning)["routes"]["createServer"]["errors"]>;
 
@@ -17,7 +17,7 @@ type Refuse = Fail<(typeof provisioning)["routes"]["createServer"]["errors"]>;
  */
 export async function acceptOrder(
   tx: Tx,
-  createGame: CreateGame,
+  sagas: Pick<Sagas, "createGame" | "createDev">,
   order: Omit<Order, "instanceId">,
   fail: Refuse,
 ): Promise<Operation> {
@@ -29,5 +29,6 @@ export async function acceptOrder(
   const instanceId = newInstanceId();
   const exceeded = await reserveQuota(tx, account, { instanceId, memoryMiB: order.memoryMiB });
   if (exceeded) fail("quota_exceeded", { details: exceeded });
-  return beginCreation(tx, createGame, newId("prv"), { ...order, instanceId });
+  const saga = order.engine.ctype === "game" ? sagas.createGame : sagas.createDev;
+  return beginCreation(tx, saga, newId("prv"), { ...order, instanceId });
 }

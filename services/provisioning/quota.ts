@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { AccountState } from "#services/billing/contract.ts";
 import { resolveUrl } from "#services/billing/contract.ts";
 import type { Tx } from "#shared/db/connect.ts";
-import type { quotaExceeded } from "./contract.ts";
+import type { quotaExceeded } from "./schemas.ts";
 import { insertQuota, quotaUsed } from "./store.ts";
 
 export type Exceeded = z.input<typeof quotaExceeded.quota_exceeded.details>;

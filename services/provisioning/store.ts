@@ -1,5 +1,6 @@
 import type { AccountState } from "#services/billing/contract.ts";
 import type { Tx } from "#shared/db/connect.ts";
+import type { Deletion } from "./workflows/deletion.ts";
 
 /** Keeps what billing said, unless something newer is known. */
 export async function saveAccount(tx: Tx, state: AccountState): Promise<void> {
@@ -44,26 +45,37 @@ export async function deleteQuota(tx: Tx, instanceId: string): Promise<void> {
   await tx`delete from quota where instance_id = ${instanceId}`;
 }
 
-/** Takes, or takes again, one of `slots` clone slots of a storage; false while all are taken. Times in milliseconds. */
+/**
+ * Takes one of `slots` clone slots of a storage, or takes over the one that the operation has; answers when the
+ * operation first got it, undefined while all are taken. `holder` names who may give it back. Times in milliseconds.
+ */
 export async function takeCloneSlot(
   tx: Tx,
-  o: { operationId: string; storage: string; slots: number; now: number; leaseMs: number },
-): Promise<boolean> {
+  o: { operationId: string; holder: string; storage: string; slots: number; now: number; leaseMs: number },
+): Promise<Date | undefined> {
+  const now = new Date(o.now);
   const until = new Date(o.now + o.leaseMs);
   // Counting and inserting must not interleave with another's: one at a time per storage.
   await tx`select pg_advisory_xact_lock(hashtextextended(${`clone ${o.storage}`}, 0))`;
-  const rows = await tx`
-    insert into clone_slot as s (operation_id, storage, lease_until)
-    select ${o.operationId}, ${o.storage}, ${until}
+  const [row] = await tx<{ takenAt: Date }[]>`
+    insert into clone_slot as s (operation_id, holder, storage, lease_until, taken_at)
+    select ${o.operationId}, ${o.holder}, ${o.storage}, ${until}, ${now}
     where ${o.slots} > (
       select count(*) from clone_slot
-      where storage = ${o.storage} and lease_until > ${new Date(o.now)} and operation_id <> ${o.operationId})
-    on conflict (operation_id) do update set lease_until = excluded.lease_until, updated_at = now()
-    returning operation_id`;
-  return rows.length > 0;
+      where storage = ${o.storage} and lease_until > ${now} and operation_id <> ${o.operationId})
+    on conflict (operation_id) do update set
+      holder = excluded.holder, lease_until = excluded.lease_until, updated_at = now()
+    returning taken_at`;
+  return row?.takenAt;
 }
 
-export async function freeCloneSlot(tx: Tx, operationId: string): Promise<void> {
+/** Gives back the slot that `holder` has taken last; one that was taken over since stays. */
+export async function freeCloneSlot(tx: Tx, operationId: string, holder: string): Promise<void> {
+  await tx`delete from clone_slot where operation_id = ${operationId} and holder = ${holder}`;
+}
+
+/** Gives back the slot of an operation that clones no more. */
+export async function endCloneSlot(tx: Tx, operationId: string): Promise<void> {
   await tx`delete from clone_slot where operation_id = ${operationId}`;
 }
 
@@ -83,8 +95,8 @@ export async function deleteAgentToken(tx: Tx, operationId: string): Promise<voi
 }
 
 /**
- * Forgets the stored answer (shared/db/idempotency) of a create that is older than `olderThanMs`, or whose operation
- * has failed: asked for again, it is done again.
+ * Forgets the stored answer (shared/db/idempotency) of a create that is older than `olderThanMs`, whose operation has
+ * failed, or whose server was deleted since: asked for again, it is done again.
  */
 export async function forgetCreate(
   tx: Tx,
@@ -95,7 +107,10 @@ export async function forgetCreate(
       i.created_at <= now() - ${o.olderThanMs} * interval '1 millisecond'
       or exists (
         select from operation o
-        where o.id = i.answer::jsonb #>> '{answer,operationId}' and o.status in ('failed', 'cancelled')))`;
+        where o.id = i.answer::jsonb #>> '{answer,operationId}' and (
+          o.status in ('failed', 'cancelled')
+          or exists (
+            select from operation d where d.instance_id = o.instance_id and d.type = 'delete-server'))))`;
 }
 
 export type Finding = { kind: "foreign_container"; subject: string; detail: Record<string, unknown> };
@@ -106,4 +121,19 @@ export async function noteFinding(tx: Tx, { kind, subject, detail }: Finding): P
     insert into finding as f (kind, subject, detail) values (${kind}, ${subject}, ${tx.json(detail)})
     on conflict (kind, subject) do update set
       detail = excluded.detail, seen = f.seen + 1, updated_at = now()`;
+}
+
+/**
+ * What a deletion was begun with, and whether its answer to this key of the account is still stored (answers are not
+ * kept as long as operations are). Undefined when no deletion has this id.
+ */
+export async function readDeletion(
+  tx: Tx,
+  o: { operationId: string; scope: string; key: string },
+): Promise<(Deletion & { answered: boolean }) | undefined> {
+  const [row] = await tx<{ state: Deletion; answered: boolean }[]>`
+    select state, exists (
+      select from idempotency where scope = ${o.scope} and key = ${o.key}) as answered
+    from saga where operation_id = ${o.operationId} and type = 'delete-server'`;
+  return row && { ...row.state, answered: row.answered };
 }

@@ -5,21 +5,20 @@ import { startWorker, type Worker } from "#shared/queue/worker.ts";
 import { sagaHandler } from "#shared/saga/handler.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
 import type { Config } from "./config.ts";
-import { type CreateGame, queue } from "./workflows/create-game.ts";
-import type { CreationDeps } from "./workflows/creation.ts";
+import { lockedQueue, queue, type WorkflowDeps } from "./workflows/deps.ts";
+import type { Deps } from "./service.ts";
 
-type Outside = Pick<CreationDeps, "db" | "clock" | "driver" | "servers">;
+type Parts = Pick<Deps, "db" | "clock" | "driver" | "servers" | "installation">;
 
-/** Works on the provisioning queue: every job is a saga that is resumed from its log. */
-export function startProvisioningWorker(
-  o: Outside & { createGame: CreateGame; settings: Config; log: Logger; wake?: WakeBus },
-): Worker {
+/** Works on the queues, each with places of its own: every job is a saga that is resumed from its log. */
+export function startProvisioningWorkers(
+  o: Parts & Pick<Deps, "sagas"> & { settings: Config; log: Logger; wake?: WakeBus },
+): Worker[] {
   const { db, settings, clock, log, wake } = o;
   const backoffMs = exponential(settings.PROVISIONING_RETRY_MS, 30_000);
-  return startWorker({
+  const common = {
     db,
-    queue,
-    handle: sagaHandler([o.createGame], creationDeps(o), { clock, log, backoffMs }),
+    handle: sagaHandler(Object.values(o.sagas), workflowDeps(o), { clock, log, backoffMs }),
     concurrency: settings.PROVISIONING_CONCURRENCY,
     leaseMs: settings.PROVISIONING_LEASE_MS,
     sweepMs: settings.PROVISIONING_SWEEP_MS,
@@ -29,27 +28,31 @@ export function startProvisioningWorker(
     clock,
     log,
     ...(wake ? { wake } : {}),
-  });
+  };
+  return [queue, lockedQueue].map((each) => startWorker({ ...common, queue: each }));
 }
 
-/** What the steps of a creation work with, by the service's settings. */
-export function creationDeps(o: Outside & { settings: Config }): CreationDeps {
-  const { db, clock, driver, servers, settings } = o;
+/** What the steps of every workflow work with, by the service's settings. */
+export function workflowDeps(o: Parts & { settings: Config }): WorkflowDeps {
+  const { db, clock, driver, servers, installation, settings } = o;
   return {
     db,
     clock,
     driver,
     servers,
     agent: (access) => agentClient({ ...access, timeoutMs: settings.PROVISIONING_AGENT_TIMEOUT_MS }),
-    installation: settings.ZPACK_INSTALLATION,
+    installation,
     settings: {
       clonesPerStorage: settings.PROVISIONING_CLONES_PER_STORAGE,
       // Above everything that one clone step waits for at the host.
       cloneLeaseMs: 6 * settings.PROVISIONING_HOST_TIMEOUT_MS,
+      cloneGiveUpMs: settings.PROVISIONING_GIVE_UP_MS,
       pollMs: settings.PROVISIONING_POLL_MS,
       addressMs: settings.PROVISIONING_ADDRESS_MS,
       readyMs: settings.PROVISIONING_READY_MS,
       stopMs: settings.PROVISIONING_STOP_MS,
+      shutdownMs: settings.PROVISIONING_SHUTDOWN_MS,
+      heartbeatMs: settings.PROVISIONING_HEARTBEAT_MS,
     },
   };
 }

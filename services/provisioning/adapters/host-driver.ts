@@ -10,7 +10,7 @@ export type HostContainer = {
 };
 
 /** Where a running container can be reached. */
-export type HostAddress = { ip: string; agentPort: number; gamePort: number };
+export type HostAddress = { ip: string; agentPort: number; gamePort: number; idePort: number };
 
 /**
  * Why a call to a host did not succeed; the only error that a driver throws.
@@ -33,6 +33,11 @@ export class HostError extends Error {
 export type HostDriver = {
   /** The storage that new containers are cloned to, by which clones are counted. */
   readonly storage: string;
+  /** The machines of the host; only of an `online` one is it known what stands on it. */
+  nodes(): Promise<readonly { node: string; status: "online" | "offline" }[]>;
+  /** What a dev container can bring here; each is there in one version. */
+  runtimes(): Promise<readonly { id: string; name: string; version: string }[]>;
+  /** Every container there is, in one call whatever their number. */
   inventory(): Promise<readonly HostContainer[]>;
   /** `undefined` only when the host says that there is no such container; any doubt is an error. */
   locate(vmid: number): Promise<HostContainer | undefined>;

@@ -29,6 +29,7 @@ test("the life of a container", async () => {
     ip: "127.0.0.1",
     agentPort: Number(new URL(host.url).port),
     gamePort: expect.any(Number),
+    idePort: expect.any(Number),
   });
   await driver.stop(5000, { timeoutMs: 10 });
   await driver.destroy(5000);

@@ -11,6 +11,11 @@ export function localDriver(o: {
   const host = localHost(o);
   return {
     storage: "local",
+    async nodes() {
+      const { node } = await told(host.health());
+      return [{ node, status: "online" }];
+    },
+    runtimes: async () => (await told(host.health())).runtimes,
     inventory: () => told(host.list()),
     locate: (vmid) => told(host.find(vmid)),
     create: (container) => done(host.create(container)),
@@ -21,8 +26,8 @@ export function localDriver(o: {
     async address(vmid) {
       const container = await told(host.find(vmid));
       if (container?.status !== "running") return undefined;
-      const { ip, agentPort, gamePort } = container;
-      return { ip, agentPort, gamePort };
+      const { ip, agentPort, gamePort, idePort } = container;
+      return { ip, agentPort, gamePort, idePort };
     },
   };
 }

@@ -10,10 +10,10 @@ export async function creationForTest(o: Parameters<typeof provisioningForTest>[
   const worker = provisioning.worker();
   return {
     ...provisioning,
-    /** Has a server made for a new account. */
+    /** Has a server made for a new account: a game server, unless the input says otherwise. */
     create: async (input: object = {}) => {
       const actor = provisioning.newAccount();
-      const { reply } = await provisioning.call("createServer", input, actor);
+      const { reply } = await provisioning.call("createServer", { ctype: "game", ...input }, actor);
       const { operationId } = Accepted.parse(reply);
       const until = (done: (operation: Operation) => boolean, limitMs?: number) =>
         untilOperation(provisioning, operationId, done, limitMs);

@@ -12,11 +12,11 @@ import { systemClock } from "#shared/process/clock.ts";
 import { type Logger, silentLogger } from "#shared/telemetry/log.ts";
 import { newTraceparent, requestIdOf } from "#shared/telemetry/trace.ts";
 import { postgresForTest } from "#shared/testing/postgres.ts";
-import { localDriver } from "../adapters/local.ts";
 import { config, type Config } from "../config.ts";
+import { joinDeletes } from "../keyed-deletes.ts";
+import { partsOf } from "../parts.ts";
 import { provisioningService } from "../service.ts";
-import { startProvisioningWorker } from "../worker.ts";
-import { createGameSaga } from "../workflows/create-game.ts";
+import { startProvisioningWorkers } from "../worker.ts";
 import { hostForTest } from "../adapters/testing/local-host.ts";
 import { registryForTest } from "./registry.ts";
 
@@ -52,11 +52,6 @@ export async function provisioningForTest(
   const host = hostForTest();
   const registry = registryForTest();
   const settings = quick(o.real ?? host, o.settings);
-  const createGame = createGameSaga({
-    giveUpAfterMs: settings.PROVISIONING_GIVE_UP_MS,
-    addressMs: settings.PROVISIONING_ADDRESS_MS,
-    readyMs: settings.PROVISIONING_READY_MS,
-  });
   const plan = { silent: false, states: new Map<string, Partial<AccountState>>() };
   const billing = {
     async getAccount({ accountId }: { accountId: string }) {
@@ -65,25 +60,23 @@ export async function provisioningForTest(
     },
   };
   const { log = silentLogger } = o;
-  const deps = { db: pg.db, createGame, joinMs: settings.PROVISIONING_JOIN_MS, billing };
+  const outside = { db: pg.db, clock: systemClock, servers: registry.servers, billing };
+  const deps = partsOf(outside, settings);
   const service = provisioningService(deps);
-  const driver = localDriver({
-    ...(o.real ?? host),
-    timeoutMs: settings.PROVISIONING_HOST_TIMEOUT_MS,
-    slowTimeoutMs: settings.PROVISIONING_HOST_SLOW_MS,
-  });
+  const authority = joinDeletes(registry.authority, pg.db);
+  const newOperationId = () => newId("prv");
   const query = <T>(fn: (tx: Tx) => Promise<T>) => withTx(pg.db, fn);
 
   return {
     deps,
     host,
     registry,
-    driver,
+    driver: deps.driver,
     settings,
     billing: plan,
     query,
     /** One call of one route; rejects with its fault. */
-    call(route: string, input: unknown, actor: Actor, idempotencyKey?: string): Promise<Answer> {
+    call: (route: string, input: unknown, actor: Actor, idempotencyKey?: string): Promise<Answer> => {
       const traceparent = newTraceparent();
       const meta = {
         actor,
@@ -95,22 +88,17 @@ export async function provisioningForTest(
         address: "192.0.2.7",
         cookie: undefined,
       };
-      return dispatch(service, route, input, meta, { log });
+      return dispatch(service, route, input, meta, { log, authority, newOperationId });
     },
     newAccount: (state: Partial<AccountState> = {}): Actor & { kind: "account"; id: string } => {
       const id = newId("acc");
       plan.states.set(id, state);
       return { kind: "account", id, role: "customer", via: "ses_1" };
     },
-    worker: () =>
-      startProvisioningWorker({
-        ...deps,
-        driver,
-        servers: registry.servers,
-        settings,
-        clock: systemClock,
-        log,
-      }),
+    worker() {
+      const workers = startProvisioningWorkers({ ...deps, settings, log });
+      return { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) };
+    },
     async [Symbol.asyncDispose]() {
       await host.stop();
       await pg[Symbol.asyncDispose]();

@@ -1,41 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import type { z } from "zod";
 import { serviceActor } from "#shared/contract/actor.ts";
-import { Fault } from "#shared/fault/fault.ts";
 import { newId } from "#shared/ids/ids.ts";
-import { updateOperation } from "#shared/saga/operation.ts";
-import { provisioning as contract } from "../contract.ts";
-import { saveAccount } from "../store.ts";
-import { account, freeAccount, provisioningForTest } from "../testing/provisioning.ts";
+import { account, freeAccount } from "../testing/provisioning.ts";
+import { ordersForTest } from "../testing/orders.ts";
 
-const provisioning = await provisioningForTest();
-afterAll(() => provisioning[Symbol.asyncDispose]());
-const { newAccount, query, billing } = provisioning;
-
-type Account = ReturnType<typeof newAccount>;
-type Reply = z.output<(typeof contract)["routes"]["createServer"]["reply"]>;
-
-async function create(actor: Account, input: object = {}, key?: string) {
-  const { reply, headers } = await provisioning.call("createServer", input, actor, key);
-  return { reply: contract.routes.createServer.reply.parse(reply), headers };
-}
-
-/** How a create ended: "202", or the code of its fault. */
-const outcome = (creating: Promise<unknown>): Promise<string> =>
-  creating.then(
-    () => "202",
-    (error: unknown) => (error instanceof Fault ? error.code : String(error)),
-  );
-
-async function operationsOf({ id }: Account): Promise<number> {
-  return (await query((tx) => tx`select 1 from operation where customer_id = ${id}`)).length;
-}
-
-/** What the accepted work was begun with. */
-async function orderOf({ operationId }: Reply) {
-  const [row] = await query((tx) => tx`select state from saga where operation_id = ${operationId}`);
-  return row?.["state"] as unknown;
-}
+const made = await ordersForTest();
+afterAll(() => made[Symbol.asyncDispose]());
+const { newAccount, query, billing, create, outcome, operationsOf, orderOf } = made;
 
 describe("createServer", () => {
   test("202: accepted, stored and queued, with everything that a client follows it by", async () => {
@@ -56,9 +27,7 @@ describe("createServer", () => {
       accountId: actor.id,
       name: "My world",
       memoryMiB: 512,
-      game: "minecraft",
-      variant: "flying-squid",
-      version: "1.16.5",
+      engine: { ctype: "game", game: "minecraft", variant: "flying-squid", version: "1.16.5" },
     });
     const jobs = await query((tx) => tx`select queue from job where key = ${operationId}`);
     expect([...jobs]).toEqual([{ queue: "provisioning" }]);
@@ -73,69 +42,29 @@ describe("createServer", () => {
 
   test("202: `type` says the same as `ctype`", async () => {
     const input = { type: "game", variant: "flying-squid", version: "1.20.4" };
-    expect(await orderOf((await create(newAccount(), input)).reply)).toMatchObject({ version: "1.20.4" });
+    expect(await orderOf((await create(newAccount(), input)).reply)).toMatchObject({
+      engine: { ctype: "game", version: "1.20.4" },
+    });
+    const both = { ctype: "dev", type: "dev", runtime: "node" };
+    expect(await orderOf((await create(newAccount(), both)).reply)).toMatchObject({
+      engine: { ctype: "dev", runtime: "node", version: "24.3.0" },
+    });
   });
 
-  test("202 again: ten equal creates at once with one key make one server and have one answer", async () => {
-    const actor = newAccount();
-    const key = newId("key");
-    const input = { name: "one", memoryMiB: 512 };
-    const answers = await Promise.all(Array.from({ length: 10 }, () => create(actor, input, key)));
-    expect(new Set(answers.map(({ reply }) => JSON.stringify(reply))).size).toBe(1);
-    expect(answers.filter(({ headers }) => headers["idempotency-replayed"] === "true")).toHaveLength(9);
-    expect(await operationsOf(actor)).toBe(1);
-    const later = await create(actor, { memoryMiB: 512, name: "one" }, key);
-    expect(answers[0]?.reply).toEqual(later.reply);
-    expect(later.headers).toEqual({ location: later.reply.statusUrl, "idempotency-replayed": "true" });
+  test("202: a dev container, with the first runtime of its host when none is named; what belongs to a game has no effect", async () => {
+    const input = { ctype: "dev", game: "chess", variant: "paper", addons: [] };
+    const { reply } = await create(newAccount(), input);
+    expect(reply.operation).toMatchObject({ type: "create-dev", status: "queued" });
+    expect(reply.operation.steps).toHaveLength(11);
+    expect(await orderOf(reply)).toMatchObject({
+      name: "bun workspace",
+      engine: { ctype: "dev", runtime: "bun", version: "1.4.5" },
+    });
   });
 
-  test("202 again: a double click, the same twice without a key, makes one server", async () => {
-    const actor = newAccount();
-    const input = { name: "clicked", memoryMiB: 512 };
-    const answers = await Promise.all([
-      create(actor, input),
-      create(actor, { ...input, customerId: "acc_old_portal" }),
-      create(actor, { memoryMiB: 512, name: "clicked" }),
-    ]);
-    expect(new Set(answers.map(({ reply }) => JSON.stringify(reply))).size).toBe(1);
-    expect(answers.filter(({ headers }) => headers["idempotency-replayed"] === "true")).toHaveLength(2);
-    expect(await operationsOf(actor)).toBe(1);
-    await create(actor, { ...input, name: "another" });
-    await create(newAccount(), input);
-    await create(actor, input, newId("key"));
-    expect(await operationsOf(actor)).toBe(3);
-  });
-
-  test("202: the same without a key after half a minute, or after a failure, is another server", async () => {
-    const actor = newAccount();
-    await create(actor);
-    const age = (seconds: number) =>
-      query(
-        (tx) => tx`update idempotency set created_at = created_at - ${seconds} * interval '1 second'
-        where scope like ${`%${actor.id}%`}`,
-      );
-    await age(25);
-    expect((await create(actor)).headers["idempotency-replayed"]).toBe("true");
-    await age(5);
-    const second = await create(actor);
-    expect(second.headers["idempotency-replayed"]).toBeUndefined();
-    await query((tx) => updateOperation(tx, second.reply.operationId, { status: "failed" }));
-    expect((await create(actor)).headers["idempotency-replayed"]).toBeUndefined();
-    expect(await operationsOf(actor)).toBe(3);
-  });
-
-  test("202: one key of two accounts is two keys", async () => {
-    const key = newId("key");
-    const [one, other] = [await create(newAccount(), {}, key), await create(newAccount(), {}, key)];
-    expect(other.reply.operationId).not.toBe(one.reply.operationId);
-  });
-
-  test("202: a refused create does not use up its key", async () => {
-    const actor = newAccount({ limits: { ...freeAccount("").limits, servers: 0 } });
-    const key = newId("key");
-    expect(await outcome(create(actor, {}, key))).toBe("provisioning.quota_exceeded");
-    await query((tx) => saveAccount(tx, { ...freeAccount(actor.id), version: 2 }));
-    expect(await outcome(create(actor, {}, key))).toBe("202");
+  test("202: what belongs to a dev container has no effect on a game", async () => {
+    const { reply } = await create(newAccount(), { ctype: "game", runtime: "cobol" });
+    expect(reply.operation).toMatchObject({ type: "create-game" });
   });
 
   test("202: the last known state holds while billing is silent", async () => {
@@ -161,12 +90,19 @@ describe("createServer", () => {
       expect(await outcome(create(newAccount(), input))).toBe("request.invalid");
   });
 
-  test.each(["", "with space", "k".repeat(256)])("400 idempotency.key_invalid: %j", async (key) => {
-    expect(await outcome(create(newAccount(), {}, key))).toBe("idempotency.key_invalid");
+  test.each([
+    [{ name: "untyped", ctype: undefined }, "ctype", "must be game or dev"],
+    [{ ctype: "game", type: "dev" }, "type", "contradicts ctype, which is game"],
+  ])("400 request.invalid: %p is told which field it is", (input, path, message) => {
+    expect(create(newAccount(), input)).rejects.toMatchObject({
+      code: "request.invalid",
+      detail: `${path}: ${message}`,
+      details: { issues: [{ path, message }] },
+    });
   });
 
   test("401 auth.required: a service owns no server", () => {
-    const asked = provisioning.call("createServer", {}, serviceActor("controller"));
+    const asked = made.call("createServer", { ctype: "game" }, serviceActor("controller"));
     expect(asked).rejects.toMatchObject({ status: 401, code: "auth.required" });
   });
 
@@ -209,20 +145,15 @@ describe("createServer", () => {
     expect(await outcome(create(actor, { memoryMiB: 1_096 }))).toBe("202");
   });
 
-  test("422 idempotency.key_reused: the same key with another body", async () => {
-    const actor = newAccount();
-    const key = newId("key");
-    await create(actor, { name: "one" }, key);
-    expect(await outcome(create(actor, { name: "two" }, key))).toBe("idempotency.key_reused");
-    expect(await operationsOf(actor)).toBe(1);
+  test.each([
+    { game: "chess" },
+    { variant: "spigot" },
+    { version: "1.12.2" },
+    { ctype: "dev", runtime: "cobol" },
+    { ctype: "dev", runtime: "node", version: "0.1" },
+  ])("422 provisioning.unknown_engine: %j", async (input) => {
+    expect(await outcome(create(newAccount(), input))).toBe("provisioning.unknown_engine");
   });
-
-  test.each([{ game: "chess" }, { variant: "spigot" }, { version: "1.12.2" }])(
-    "422 provisioning.unknown_engine: %j",
-    async (input) => {
-      expect(await outcome(create(newAccount(), input))).toBe("provisioning.unknown_engine");
-    },
-  );
 
   test("422 provisioning.engine_unavailable: it says what is missing", () => {
     expect(create(newAccount(), { variant: "paper" })).rejects.toMatchObject({
@@ -230,9 +161,13 @@ describe("createServer", () => {
       code: "provisioning.engine_unavailable",
       detail: "Paper needs Java 21 and artifact server, which this installation does not have",
     });
-    expect(create(newAccount(), { ctype: "dev", runtime: "node" })).rejects.toMatchObject({
-      code: "provisioning.engine_unavailable",
-      detail: "This installation has no runtime for dev containers",
+  });
+
+  test("422 provisioning.addons_unavailable: an add-on that would not be there is not promised", () => {
+    expect(create(newAccount(), { addons: ["dynmap"] })).rejects.toMatchObject({
+      status: 422,
+      code: "provisioning.addons_unavailable",
+      detail: 'There is no add-on "dynmap"',
     });
   });
 
@@ -244,7 +179,7 @@ describe("createServer", () => {
   });
 
   test("202: an operator makes servers for himself", async () => {
-    const { reply } = await provisioning.call("createServer", {}, account(newId("acc"), "operator"));
+    const { reply } = await made.call("createServer", { ctype: "game" }, account(newId("acc"), "operator"));
     expect(reply).toMatchObject({ ok: true });
   });
 });

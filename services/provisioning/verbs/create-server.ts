@@ -6,7 +6,7 @@ import { answerOnce } from "#shared/db/idempotency.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import { learnAccount } from "../account.ts";
-import { chooseEngine, type Choice } from "../catalog.ts";
+import { type Choice, chooseGame, chooseRuntime } from "../catalog.ts";
 import { type CreateServer, provisioning } from "../contract.ts";
 import { acceptOrder } from "../order.ts";
 import type { Deps } from "../service.ts";
@@ -20,15 +20,22 @@ export const createServer = verb(
   if (owner === undefined) throw coreFault("auth.required");
   const key = ctx.idempotencyKey;
   if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) throw coreFault("idempotency.key_invalid");
-  const choice = choose(input);
+  const [addon] = input.addons;
+  if (addon !== undefined)
+    fail("addons_unavailable", { detail: `There is no add-on ${JSON.stringify(addon)}` });
+  const choice = await choose(deps, input);
   if ("error" in choice) return fail(choice.error, { detail: choice.detail });
   await learnAccount(deps, owner, ctx);
 
-  const { memoryMiB, name = `${choice.engine.game} server` } = input;
-  const order = { accountId: owner, name, memoryMiB, ...choice.engine };
+  const { engine } = choice;
+  const {
+    memoryMiB,
+    name = engine.ctype === "game" ? `${engine.game} server` : `${engine.runtime} workspace`,
+  } = input;
+  const order = { accountId: owner, name, memoryMiB, engine };
   const { answer, replayed } = await withTx(deps.db, async (tx) => {
     const accept = async () => {
-      const operation = await acceptOrder(tx, deps.createGame, order, fail);
+      const operation = await acceptOrder(tx, deps.sagas, order, fail);
       const { id: operationId, statusUrl } = operation;
       return { ok: true as const, operationId, statusUrl, requestId: ctx.requestId, operation };
     };
@@ -44,10 +51,9 @@ export const createServer = verb(
   return answer;
 });
 
-function choose(input: z.output<typeof CreateServer>): Choice {
-  if ((input.ctype ?? input.type) !== "dev") return chooseEngine(input);
-  return { error: "engine_unavailable", detail: "This installation has no runtime for dev containers" };
-}
+/** The schema has made sure that one of the two names the type. */
+const choose = async ({ runtimes }: Deps, input: z.output<typeof CreateServer>): Promise<Choice> =>
+  (input.ctype ?? input.type) === "dev" ? chooseRuntime(await runtimes(), input) : chooseGame(input);
 
 /** Parsed bodies have their members in the contract's order, so equal ones have equal digests. */
 const digest = (input: z.output<typeof CreateServer>): string =>

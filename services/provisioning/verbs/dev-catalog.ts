@@ -1,5 +1,8 @@
 import { verb } from "#shared/contract/implement.ts";
-import { runtimes } from "../catalog.ts";
 import { provisioning } from "../contract.ts";
+import type { Deps } from "../service.ts";
 
-export const devCatalog = verb(provisioning, "devCatalog")(() => async () => ({ runtimes: [...runtimes] }));
+export const devCatalog = verb(
+  provisioning,
+  "devCatalog",
+)(({ runtimes }: Deps) => async () => ({ runtimes: [...(await runtimes())] }));

@@ -6,7 +6,7 @@ const provisioning = await provisioningForTest();
 afterAll(() => provisioning[Symbol.asyncDispose]());
 
 const ada = account("acc_ada");
-const { reply } = await provisioning.call("createServer", {}, ada);
+const { reply } = await provisioning.call("createServer", { ctype: "game" }, ada);
 const { operationId } = z.object({ operationId: z.string() }).parse(reply);
 const get = (actor = ada, id = operationId) => provisioning.call("getOperation", { operationId: id }, actor);
 

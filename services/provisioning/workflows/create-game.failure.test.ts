@@ -47,7 +47,7 @@ describe("the host answers 500", () => {
     expect(registry.held()).toEqual(held);
     expect(operation.error).toEqual({
       code: "provisioning.host_refused",
-      message: "The host refused to make the server",
+      message: "The host refused: the host says internal.error",
       retryable: false,
       details: { upstream: { service: "host", status: null, body: "the host says internal.error" } },
     });

@@ -117,3 +117,33 @@ test("while the host has not said whether it clones, the clone's place is not gi
   for (const { end } of [first, second]) expect(await end()).toMatchObject({ status: "succeeded" });
   expect(await slots()).toHaveLength(0);
 });
+
+test("the time that a creation waits for its turn to clone is not held against it", async () => {
+  await using made = await creationForTest({
+    settings: { PROVISIONING_CLONES_PER_STORAGE: 1, PROVISIONING_GIVE_UP_MS: 60 },
+  });
+  const gate = Promise.withResolvers<void>();
+  void made.host.trouble.next("POST /containers", () => gate.promise);
+  const first = await made.create();
+  await first.until(({ phase }) => phase === "clone-container");
+  const second = await made.create();
+  const begun = Date.now();
+  await second.until(() => Date.now() - begun > 120);
+  // Its own first try after the wait goes wrong, and it is tried again all the same.
+  void made.host.trouble.next("POST /containers", "away");
+  gate.resolve();
+  for (const { end } of [first, second]) expect(await end()).toMatchObject({ status: "succeeded" });
+});
+
+test("a clone that has its turn and reaches nobody gives up after its time", async () => {
+  await using made = await creationForTest({ settings: { PROVISIONING_GIVE_UP_MS: 30 } });
+  const back = made.host.trouble.always("POST /containers", "lost before");
+  const { end } = await made.create();
+  const operation = await end();
+  back();
+  expect(operation).toMatchObject({
+    status: "failed",
+    error: { code: "operation.outcome_unknown", retryable: false },
+  });
+  expect(made.host.containers.size).toBe(0);
+});

@@ -1,19 +1,22 @@
-import type { servers } from "#services/servers/contract.ts";
-import type { AgentClient } from "#shared/agent/client.ts";
-import type { Client } from "#shared/bus/client.ts";
-import type { Db } from "#shared/db/connect.ts";
-import type { Clock } from "#shared/process/clock.ts";
-import type { Step, StepContext } from "#shared/saga/saga.ts";
-import type { HostAddress, HostDriver } from "../adapters/host-driver.ts";
+import type { Operation } from "#shared/contract/operation.ts";
+import type { Tx } from "#shared/db/connect.ts";
+import { beginSaga } from "#shared/saga/begin.ts";
+import { readOperation } from "#shared/saga/operation.ts";
+import { defineSaga, type Saga, type Step, type StepContext } from "#shared/saga/saga.ts";
+import type { HostAddress } from "../adapters/host-driver.ts";
 import type { Engine } from "../catalog.ts";
 import type { Owner } from "../ownership.ts";
+import { deleteAgentToken, deleteQuota, insertAgentToken } from "../store.ts";
+import { queue, type WorkflowDeps } from "./deps.ts";
 
 /** What a customer ordered, as the steps of its creation read it. */
-export type Order = Engine & {
+export type Order = {
   accountId: string;
   instanceId: string;
   name: string;
   memoryMiB: number;
+  /** What it is to run; its `ctype` decides between a game server and a dev container. */
+  engine: Engine;
 };
 
 /** The order and what its steps have found out so far; kept in Postgres between steps. It holds no secret. */
@@ -26,35 +29,8 @@ export type Creation = Order & {
   address?: HostAddress;
 };
 
-/** Intervals and bounds in milliseconds. */
-export type CreationSettings = {
-  /** Clones that run at the same time on one storage. */
-  clonesPerStorage: number;
-  /** A clone slot whose holder has vanished falls free after this; above the bound of one host call. */
-  cloneLeaseMs: number;
-  pollMs: number;
-  addressMs: number;
-  readyMs: number;
-  /** How long an agent may take to stop when a creation is undone. */
-  stopMs: number;
-};
-
-export type CreationDeps = {
-  db: Db;
-  clock: Clock;
-  driver: HostDriver;
-  servers: Pick<
-    Client<(typeof servers)["routes"]>,
-    "reserve" | "release" | "activate" | "archive" | "mergePayload" | "findInstance"
-  >;
-  agent(o: { address: string; token: string }): Pick<AgentClient, "config" | "start" | "status" | "ready">;
-  /** Names this installation in every ownership mark. */
-  installation: string;
-  settings: CreationSettings;
-};
-
-export type CreationStep = Step<CreationDeps, Creation>;
-export type CreationContext = StepContext<CreationDeps, Creation>;
+export type CreationStep = Step<WorkflowDeps, Creation>;
+export type CreationContext = StepContext<WorkflowDeps, Creation>;
 
 export const ownerOf = ({ deps, state, operationId }: CreationContext): Owner => ({
   installation: deps.installation,
@@ -62,30 +38,54 @@ export const ownerOf = ({ deps, state, operationId }: CreationContext): Owner =>
   operationId,
 });
 
-/** A member of the state that an earlier step has set. */
-export function known<K extends keyof Creation>(c: CreationContext, key: K): NonNullable<Creation[K]> {
-  const value = c.state[key];
-  if (value === undefined || value === null) throw new Error(`no earlier step has set ${key}`);
-  return value;
+/** `host:port` where players connect; null while it is not known, and for what has no such address. */
+export function edgeAddress({ engine, address }: Pick<Creation, "engine" | "address">): string | null {
+  return engine.ctype === "game" && address ? `${address.ip}:${address.gamePort}` : null;
 }
 
+export type CreationSaga = Saga<WorkflowDeps, Creation>;
+
 /**
- * Calls `probe` until it answers something, pausing in between. Rejects with `late()` when that takes longer than
- * `limitMs` milliseconds, and when the worker stops or has lost the job.
+ * What the creations of all kinds of servers have in common. `giveUpAfterMs`: how long a step that says nothing else
+ * tries to reach somebody before the creation is undone.
  */
-export async function waitFor<T>(
-  c: CreationContext,
-  limitMs: number,
-  probe: () => Promise<T | undefined>,
-  late: () => Error,
-): Promise<T> {
-  const { clock, settings } = c.deps;
-  const deadline = clock.now() + limitMs;
-  for (;;) {
-    c.signal.throwIfAborted();
-    const found = await probe();
-    if (found !== undefined) return found;
-    if (clock.now() >= deadline) throw late();
-    await clock.sleep(settings.pollMs, c.signal);
-  }
+export const creationSaga = (o: {
+  type: string;
+  giveUpAfterMs: number;
+  steps: readonly CreationStep[];
+}): CreationSaga =>
+  defineSaga<WorkflowDeps, Creation>({
+    type: o.type,
+    queue,
+    steps: o.steps.map((step) => ({ giveUpAfterMs: o.giveUpAfterMs, ...step })),
+    server: ({ serverId, instanceId }) => ({ serverId, instanceId }),
+    result: (state) => ({
+      serverId: state.serverId,
+      vmid: state.vmid,
+      instanceId: state.instanceId,
+      address: edgeAddress(state),
+    }),
+    async onSettled(tx, { operationId, state, status }) {
+      await deleteAgentToken(tx, operationId);
+      if (status === "failed") await deleteQuota(tx, state.instanceId);
+    },
+  });
+
+/** Accepts an order whose quota is reserved: the work begins when the transaction has committed. */
+export async function beginCreation(
+  tx: Tx,
+  saga: CreationSaga,
+  operationId: string,
+  order: Order,
+): Promise<Operation> {
+  await insertAgentToken(tx, operationId, newToken());
+  await beginSaga(tx, saga, { operationId, customerId: order.accountId, state: order });
+  const stored = await readOperation(tx, operationId);
+  if (!stored) throw new Error(`operation ${operationId} was not stored`);
+  return stored.operation;
+}
+
+/** 256 bits, in letters that a header and an environment variable can carry. */
+function newToken(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
 }

@@ -1,9 +1,8 @@
 import { coreFault } from "#shared/fault/core.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { OutcomeUnknown } from "#shared/saga/saga.ts";
-import { type HostContainer, HostError } from "../adapters/host-driver.ts";
-import { isOwnedBy } from "../ownership.ts";
-import { type CreationContext, ownerOf } from "./creation.ts";
+import { type HostContainer, type HostDriver, HostError } from "../adapters/host-driver.ts";
+import { type InstanceOwner, isOwnedBy, type Owner } from "../ownership.ts";
 
 /** A question to the host: one that got no answer is asked again. */
 export function ask<T>(question: Promise<T>): Promise<T> {
@@ -21,37 +20,47 @@ export function change(order: Promise<void>): Promise<void> {
   });
 }
 
+/** The fault that a failed call to a host is; its own words are in `details.upstream`. */
 function hostFault(error: unknown): unknown {
   if (!(error instanceof HostError)) return error;
-  const details = { upstream: { service: "host", status: null, body: error.message.slice(0, 16_384) } };
+  const words = error.message.slice(0, 16_384);
+  const details = { upstream: { service: "host", status: null, body: words } };
   if (error.kind === "unknown" || error.kind === "unavailable")
     return coreFault(
       "service.unavailable",
       { detail: "The host does not answer", details },
       { cause: error },
     );
-  return hostRefused(details, error);
+  return new Fault(
+    {
+      code: "provisioning.host_refused",
+      status: 502,
+      title: "The host refused",
+      detail: `The host refused: ${words}`,
+      details,
+    },
+    { cause: error },
+  );
 }
 
-const hostRefused = (details: Record<string, unknown>, cause: unknown) =>
-  new Fault(
-    { code: "provisioning.host_refused", status: 502, title: "The host refused to make the server", details },
-    { cause },
-  );
-
-/** The container of this creation; undefined when the VMID is free, `foreign` when it is somebody else's. */
+/** What stands under a VMID: `ours` with a proof that it is this owner's, else `foreign`; neither when it is free. */
 export async function look(
-  c: CreationContext,
+  driver: HostDriver,
+  owner: Owner | InstanceOwner,
   vmid: number,
 ): Promise<{ ours?: HostContainer; foreign?: HostContainer }> {
-  const found = await ask(c.deps.driver.locate(vmid));
+  const found = await ask(driver.locate(vmid));
   if (!found) return {};
-  return isOwnedBy(found, ownerOf(c)) ? { ours: found } : { foreign: found };
+  return isOwnedBy(found, owner) ? { ours: found } : { foreign: found };
 }
 
-/** As {@link look}, for steps that need it to be there. */
-export async function ourContainer(c: CreationContext, vmid: number): Promise<HostContainer> {
-  const { ours } = await look(c, vmid);
+/** As {@link look}, for who needs it to be there. */
+export async function ourContainer(
+  driver: HostDriver,
+  owner: Owner | InstanceOwner,
+  vmid: number,
+): Promise<HostContainer> {
+  const { ours } = await look(driver, owner, vmid);
   if (ours) return ours;
   const detail = `Container ${vmid} is not there any more, or has lost its mark of ownership`;
   throw new Fault({

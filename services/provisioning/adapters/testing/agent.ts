@@ -7,9 +7,21 @@ export type AgentBehaviour = {
   installError?: string;
   /** The installation ends and nothing starts, as after a restart of the agent in between. */
   forgetsStart?: boolean;
+  /** Its process lives and says that it is not well. */
+  ailing?: boolean;
 };
 
 export type StandInAgent = { state: AgentState; configs: AgentConfig[]; polls: number; error?: string };
+
+/** An agent whose container was started: what it was told is kept, and nothing goes on by itself. */
+export function restarted({ configs }: StandInAgent): StandInAgent {
+  return { state: isDev(configs) ? "running" : "idle", configs, polls: 0 };
+}
+
+const isDev = (configs: readonly AgentConfig[]) => configs.at(-1)?.container_type === "dev";
+
+/** The one answer that needs no secret. */
+export const agentHealth = ({ ailing = false }: AgentBehaviour) => Response.json({ ok: !ailing });
 
 /** The part of the agent's contract that a creation uses. */
 export function agentAnswer(
@@ -25,7 +37,8 @@ export function agentAnswer(
   }
   if (name === "POST /config") {
     agent.configs.push(AgentConfig.parse(body));
-    agent.state = "installing";
+    // A workspace needs no installation.
+    agent.state = isDev(agent.configs) && behaviour.installError === undefined ? "running" : "installing";
     return Response.json({ ok: true, state: agent.state }, { status: 202 });
   }
   if (name === "POST /start" && agent.state === "idle" && agent.configs.length > 0) {

@@ -1,5 +1,5 @@
-import { Container, CreateContainer, UpdateContainer } from "#infra/local-host/contract.ts";
-import { agentAnswer, type AgentBehaviour, type StandInAgent } from "./agent.ts";
+import { Container, CreateContainer, StopContainer, UpdateContainer } from "#infra/local-host/contract.ts";
+import { agentAnswer, type AgentBehaviour, agentHealth, restarted, type StandInAgent } from "./agent.ts";
 import { troubles } from "../../testing/trouble.ts";
 
 type Kept = Omit<Container, "createdAt"> & { token: string; agent: StandInAgent };
@@ -12,7 +12,12 @@ export function hostForTest(token = "the-token-of-the-test-host") {
   const containers = new Map<number, Kept>();
   const trouble = troubles();
   const log: string[] = [];
+  const stops: StopContainer[] = [];
   const behaviour: AgentBehaviour = { installPolls: 1 };
+  const runtimes = [
+    { id: "bun", name: "Bun", version: "1.4.5" },
+    { id: "node", name: "Node.js", version: "24.3.0" },
+  ];
 
   const server = Bun.serve({
     port: 0,
@@ -26,22 +31,30 @@ export function hostForTest(token = "the-token-of-the-test-host") {
       const body: unknown = request.body ? await request.json().catch(() => undefined) : undefined;
       const name = `${request.method} ${path.replace(/\d+/, ":vmid")}`;
       log.push(name);
-      const { mishap, met } = await trouble.meet(name);
+      const vmid =
+        /\d+/.exec(path)?.[0] ?? container?.vmid ?? CreateContainer.safeParse(body).data?.vmid ?? "";
+      const { mishap, met } = await trouble.meet(name, vmid);
       if (mishap === "fails") return told(met, problem(500, "internal.error"));
+      if (mishap === "denied") return told(met, problem(401, "auth.required"));
+      if (mishap === "forbidden") return told(met, problem(403, "request.invalid"));
       if (mishap === "away") return told(met, problem(503, "host.stopping"));
       if (mishap === "lost before") return told(met, new Response("?"));
       const answer = container
         ? agentAnswer(container.agent, behaviour, name, body)
         : bearer === token
-          ? hostAnswer(name, Number(/\d+/.exec(path)?.[0]), body)
-          : problem(401, "auth.required");
+          ? hostAnswer(name, Number(vmid), body)
+          : name === "GET /health"
+            ? agentHealth(behaviour)
+            : problem(401, "auth.required");
       met();
-      if (mishap === "held") await trouble.held;
+      if (mishap === "held" || mishap === "stuck") await trouble.held;
       return mishap === "lost after" ? new Response("?") : answer;
     },
   });
 
   function hostAnswer(name: string, vmid: number, body: unknown): Response {
+    if (name === "GET /health")
+      return Response.json({ status: "ok", node: "local", packages: "ready", runtimes });
     if (name === "GET /containers") return Response.json({ containers: [...containers.values()].map(shown) });
     if (name === "POST /containers") return create(body);
     const found = containers.get(vmid);
@@ -49,10 +62,13 @@ export function hostForTest(token = "the-token-of-the-test-host") {
     if (!found) return problem(404, "container.not_found");
     if (name === "PUT /containers/:vmid") update(found, body);
     if (name === "POST /containers/:vmid/start") {
-      if (found.status === "stopped") found.agent = { state: "idle", configs: [], polls: 0 };
+      if (found.status === "stopped") found.agent = restarted(found.agent);
       found.status = "running";
     }
-    if (name === "POST /containers/:vmid/stop") found.status = "stopped";
+    if (name === "POST /containers/:vmid/stop") {
+      found.status = "stopped";
+      stops.push(StopContainer.parse(body));
+    }
     return Response.json(shown(found));
   }
 
@@ -102,6 +118,8 @@ export function hostForTest(token = "the-token-of-the-test-host") {
     behaviour,
     /** Every request so far, as `METHOD /path` with `:vmid`. */
     log,
+    /** What every stop was asked with. */
+    stops,
     /** A container that somebody else has made. */
     putForeign: (vmid: number) =>
       put({ vmid, hostname: "theirs", description: "do not touch", memoryMiB: 512 }),

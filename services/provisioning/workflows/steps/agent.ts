@@ -1,11 +1,12 @@
-import type { AgentStatus, Ready } from "#shared/agent/contract.ts";
+import type { AgentConfigInput, AgentStatus, Ready } from "#shared/agent/contract.ts";
 import { AgentError, agentFault } from "#shared/agent/error.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { nothingToUndo } from "#shared/saga/saga.ts";
 import type { HostAddress } from "../../adapters/host-driver.ts";
 import { readAgentToken } from "../../store.ts";
-import { type CreationContext, type CreationStep, known, waitFor } from "../creation.ts";
+import type { Creation, CreationContext, CreationStep } from "../creation.ts";
+import { known, waitFor } from "../deps.ts";
 import { ask } from "../host-calls.ts";
 
 type Agent = ReturnType<CreationContext["deps"]["agent"]>;
@@ -81,17 +82,21 @@ async function advance(
 ): Promise<void> {
   if (status.operation || status.state !== "idle") return;
   if (status.configured && status.installed) return void (await agent.start());
-  const { game, variant, version, memoryMiB } = c.state;
-  await agent.config({
-    vmid: known(c, "vmid"),
-    container_type: "game",
-    game,
-    variant,
-    version,
-    memory_mb: memoryMiB,
-    game_port: address.gamePort,
-    auto_start: true,
-  });
+  await agent.config(agentConfig(c.state, known(c, "vmid"), address));
+}
+
+function agentConfig(
+  { engine, memoryMiB }: Creation,
+  vmid: number,
+  { gamePort, idePort }: HostAddress,
+): AgentConfigInput {
+  const common = { vmid, memory_mb: memoryMiB, auto_start: true };
+  if (engine.ctype === "dev") {
+    const { runtime, version } = engine;
+    return { ...common, container_type: "dev", runtime, version, ide_port: idePort };
+  }
+  const { game, variant, version } = engine;
+  return { ...common, container_type: "game", game, variant, version, game_port: gamePort };
 }
 
 /** An agent that says "error" will not become ready by waiting; its own sentence is the reason. */
@@ -111,8 +116,11 @@ function refuseFailure(status: AgentStatus): void {
 
 /** Passes on what the agent is doing, when it is something new. */
 async function tell(c: CreationContext, said: string, ready: Ready, status: AgentStatus): Promise<string> {
-  const sentence = status.install_step ? `Installing: ${status.install_step}` : `The game is ${status.state}`;
-  const text = ready.reason === "no_answer" ? "The game does not answer yet" : sentence;
+  const what = c.state.engine.ctype === "game" ? "game" : "workspace";
+  const sentence = status.install_step
+    ? `Installing: ${status.install_step}`
+    : `The ${what} is ${status.state}`;
+  const text = ready.reason === "no_answer" ? `The ${what} does not answer yet` : sentence;
   if (text !== said) await c.progress(text);
   return text;
 }

@@ -3,7 +3,8 @@ import { Fault } from "#shared/fault/fault.ts";
 import { nothingToUndo } from "#shared/saga/saga.ts";
 import { ownerTag } from "../../ownership.ts";
 import { readAgentToken } from "../../store.ts";
-import { type CreationStep, known, ownerOf, waitFor } from "../creation.ts";
+import { type CreationStep, ownerOf } from "../creation.ts";
+import { known, waitFor } from "../deps.ts";
 import { ask, change, look, ourContainer } from "../host-calls.ts";
 
 /** Gives the container its memory, its second mark of ownership and the secret of its agent. */
@@ -12,7 +13,7 @@ export const configureContainer: CreationStep = {
   title: "Configuring the container",
   async do(c) {
     const vmid = known(c, "vmid");
-    await ourContainer(c, vmid);
+    await ourContainer(c.deps.driver, ownerOf(c), vmid);
     const agentToken = await withTx(c.deps.db, (tx) => readAgentToken(tx, c.operationId));
     const tags = [ownerTag(ownerOf(c))];
     await change(c.deps.driver.configure(vmid, { tags, memoryMiB: c.state.memoryMiB, agentToken }));
@@ -26,13 +27,13 @@ export const startContainer: CreationStep = {
   title: "Starting the container",
   async do(c) {
     const vmid = known(c, "vmid");
-    const { status } = await ourContainer(c, vmid);
+    const { status } = await ourContainer(c.deps.driver, ownerOf(c), vmid);
     if (status !== "running") await change(c.deps.driver.start(vmid));
   },
   async undo(c) {
     const { vmid } = c.state;
     if (vmid === undefined) return;
-    const { ours } = await look(c, vmid);
+    const { ours } = await look(c.deps.driver, ownerOf(c), vmid);
     if (ours?.status === "running")
       await change(c.deps.driver.stop(vmid, { timeoutMs: c.deps.settings.stopMs }));
   },

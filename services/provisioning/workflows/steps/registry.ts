@@ -3,7 +3,8 @@ import { Fault } from "#shared/fault/fault.ts";
 import { nothingToUndo } from "#shared/saga/saga.ts";
 import type { HostAddress } from "../../adapters/host-driver.ts";
 import { readAgentToken } from "../../store.ts";
-import { type CreationContext, type CreationStep, known } from "../creation.ts";
+import { type Creation, type CreationContext, type CreationStep, edgeAddress, ownerOf } from "../creation.ts";
+import { known } from "../deps.ts";
 import { ourContainer } from "../host-calls.ts";
 import { agentUrl } from "./agent.ts";
 
@@ -13,7 +14,7 @@ export const persistInstance: CreationStep = {
   title: "Registering the server",
   async do(c) {
     const { operationId, deps, state } = c;
-    const { instanceId, accountId: customerId, name, game, variant, version, memoryMiB } = state;
+    const { instanceId, accountId: customerId, name, engine } = state;
     const address = known(c, "address");
     const vmid = known(c, "vmid");
     await deps.servers.activate({
@@ -21,7 +22,7 @@ export const persistInstance: CreationStep = {
       instanceId,
       vmid,
       customerId,
-      ctype: "game",
+      ctype: engine.ctype,
       name,
       hostname: known(c, "hostname"),
       node: known(c, "node"),
@@ -30,9 +31,9 @@ export const persistInstance: CreationStep = {
         address: agentUrl(address),
         token: await withTx(deps.db, (tx) => readAgentToken(tx, operationId)),
       },
-      engineType: variant,
-      engineVersion: version,
-      payload: { engine: { game, variant, version, memoryMiB, gamePort: address.gamePort } },
+      engineType: engine.ctype === "game" ? engine.variant : engine.runtime,
+      engineVersion: engine.version,
+      payload: { engine: engineFacts(state, address) },
     });
     return { serverId: String(vmid) };
   },
@@ -42,14 +43,22 @@ export const persistInstance: CreationStep = {
   },
 };
 
-/** Says where players connect. On the local host that is the container itself; there are no records to write. */
+function engineFacts({ engine: { ctype, ...engine }, memoryMiB }: Creation, address: HostAddress) {
+  const { gamePort, idePort } = address;
+  return { ...engine, memoryMiB, ...(ctype === "game" ? { gamePort } : { idePort }) };
+}
+
+/**
+ * Says where players connect. On the local host that is the container itself; there are no records to write. A dev
+ * container is published without such an address.
+ */
 export const publishEdge: CreationStep = {
   name: "publish-edge",
   title: "Publishing the address",
   async do(c) {
     const eventAt = new Date(c.deps.clock.now()).toISOString();
     const value = {
-      address: playerAddress(known(c, "address")),
+      address: edgeAddress(c.state),
       hostname: known(c, "hostname"),
       publishedAt: eventAt,
     };
@@ -71,13 +80,15 @@ async function mergeEdge(c: CreationContext, value: Record<string, unknown> | nu
   }
 }
 
-/** `host:port` for players. */
-export const playerAddress = ({ ip, gamePort }: HostAddress): string => `${ip}:${gamePort}`;
-
 export const registerProxy: CreationStep = {
   name: "register-proxy",
   title: "Registering with the game proxy",
-  do: (c) => c.progress("Skipped: no game proxy is configured, players connect directly"),
+  do: (c) =>
+    c.progress(
+      c.state.engine.ctype === "dev"
+        ? "Skipped: nobody joins a dev container through a game proxy"
+        : "Skipped: no game proxy is configured, players connect directly",
+    ),
   undo: nothingToUndo,
 };
 
@@ -93,7 +104,7 @@ export const confirm: CreationStep = {
         status: 502,
         title: "The server is not registered",
       });
-    await ourContainer(c, known(c, "vmid"));
+    await ourContainer(c.deps.driver, ownerOf(c), known(c, "vmid"));
   },
   undo: nothingToUndo,
 };

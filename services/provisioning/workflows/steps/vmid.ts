@@ -6,9 +6,9 @@ import type { CreationContext, CreationStep } from "../creation.ts";
  * step that has to be sure, because a step may have been killed between a change of VMID and its own log.
  */
 export async function reservedVmid(c: CreationContext, exclude: readonly number[] = []): Promise<number> {
-  const { instanceId, accountId: customerId } = c.state;
+  const { instanceId, accountId: customerId, engine } = c.state;
   const { operationId } = c;
-  const ask = { operationId, instanceId, customerId, ctype: "game" as const, exclude: [...exclude] };
+  const ask = { operationId, instanceId, customerId, ctype: engine.ctype, exclude: [...exclude] };
   return (await c.deps.servers.reserve(ask)).vmid;
 }
 

@@ -1,0 +1,69 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { account } from "../testing/provisioning.ts";
+import { hostPowerForTest } from "../testing/host-power.ts";
+
+const made = await hostPowerForTest();
+afterAll(() => made[Symbol.asyncDispose]());
+const { ask } = made;
+
+describe("restartHost", () => {
+  test("202: accepted, stored and queued under the server's lock", async () => {
+    const server = await made.server({ running: true });
+    const { operation, headers } = await ask("restartHost", server);
+    const { id } = operation;
+    expect(id).toMatch(/^prv_[0-9a-z]{26}$/);
+    expect(operation).toMatchObject({
+      type: "host.restart",
+      status: "queued",
+      serverId: server.id,
+      finishedAt: null,
+      statusUrl: `/api/operations/${id}`,
+    });
+    expect(headers).toEqual({ location: operation.statusUrl });
+    expect(server.lock()).toMatchObject({ operationId: id });
+    const { reply } = await made.call("getOperation", { operationId: id }, server.owner);
+    expect(reply).toEqual(operation);
+    const jobs = await made.query((tx) => tx`select queue from job where key = ${id}`);
+    expect([...jobs]).toEqual([{ queue: "provisioning-locked" }]);
+  });
+
+  test("202: an operator, for whoever's server", async () => {
+    const server = await made.server({ running: true });
+    const { operation } = await ask("restartHost", server, account("acc_op", "operator"));
+    const { reply } = await made.call("getOperation", { operationId: operation.id }, server.owner);
+    expect(reply).toEqual(operation);
+  });
+
+  test.each(["suspended_shutdown", "retained"] as const)(
+    "402 billing.gated: the account is %s, and nothing has begun",
+    async (state) => {
+      const server = await made.server({ running: true });
+      made.registry.billing.set(server.customerId, state);
+      expect(ask("restartHost", server)).rejects.toMatchObject({
+        status: 402,
+        code: "billing.gated",
+        details: { state, action: "power.restart" },
+      });
+      expect(server.lock()).toBeUndefined();
+    },
+  );
+
+  test("404 servers.not_found: somebody else's server is answered like one that does not exist", async () => {
+    const server = await made.server({ running: true });
+    const notFound = { status: 404, code: "servers.not_found" };
+    expect(ask("restartHost", server, account("acc_eve"))).rejects.toMatchObject(notFound);
+    expect(ask("restartHost", { ...server, id: "5999" })).rejects.toMatchObject(notFound);
+    expect(server.lock()).toBeUndefined();
+  });
+
+  test("409 servers.busy: a second one while the first is under way is told which", async () => {
+    const server = await made.server({ running: true });
+    const { operation } = await ask("restartHost", server);
+    for (const route of ["startHost", "stopHost", "restartHost"] as const)
+      expect(ask(route, server)).rejects.toMatchObject({
+        status: 409,
+        code: "servers.busy",
+        details: { operation: { id: operation.id } },
+      });
+  });
+});
