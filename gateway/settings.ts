@@ -1,6 +1,9 @@
 import type { z } from "zod";
 import type { config } from "./config.ts";
 import type { AddressRules } from "./pipeline/guard-ip.ts";
+import { hostRules } from "./pipeline/host.ts";
+import type { Limits } from "./pipeline/limit.ts";
+import { type OriginRules, originRules } from "./pipeline/origin.ts";
 import type { TransferLimits } from "./pipeline/transfer.ts";
 
 // What each part of the gateway takes from the environment.
@@ -15,9 +18,49 @@ export const addressRules = (c: Config): AddressRules => ({
   operator: c.ZPACK_OPERATOR_CIDRS,
 });
 
+export const webOrigins = (c: Config): OriginRules =>
+  originRules({ listed: c.ZPACK_CORS_ORIGINS, publicUrl: publicUrl(c) });
+
+/** Throws where one address could use up what is meant for an account, and keep its owner out. */
+export function rateLimits(c: Config): Limits {
+  const limits: Limits = {
+    register: { perAddress: c.LIMIT_REGISTER_PER_ADDRESS, perAccount: c.LIMIT_REGISTER_PER_ACCOUNT },
+    login: { perAddress: c.LIMIT_LOGIN_PER_ADDRESS, perAccount: c.LIMIT_LOGIN_PER_ACCOUNT },
+    recover: { perAddress: c.LIMIT_RECOVER_PER_ADDRESS, perAccount: c.LIMIT_RECOVER_PER_ACCOUNT },
+    refresh: { perAddress: c.LIMIT_REFRESH_PER_ADDRESS },
+  };
+  for (const [name, { perAddress, perAccount }] of Object.entries(limits)) {
+    if (!perAccount) continue;
+    const faster = perAccount.count / perAccount.perMs > perAddress.count / perAddress.perMs;
+    if (perAccount.count <= perAddress.count || !faster)
+      throw new Error(
+        `LIMIT_${name.toUpperCase()}_PER_ACCOUNT must allow more than LIMIT_${name.toUpperCase()}_PER_ADDRESS`,
+      );
+  }
+  return limits;
+}
+
 export const transferLimits = (c: Config): TransferLimits => ({
   firstByteMs: c.TRANSFER_FIRST_BYTE_MS,
   stallMs: c.TRANSFER_STALL_MS,
+});
+
+/** What the pipeline applies to requests. */
+export const pipelineRules = (c: Config) => ({
+  addresses: addressRules(c),
+  origins: webOrigins(c),
+  rates: rateLimits(c),
+  rateKeys: c.LIMIT_KEYS,
+  limits: transferLimits(c),
+});
+
+/** Under which names the gateway is reached, and by whom. */
+export const frontRules = (c: Config) => ({
+  hosts: hostRules({ allowed: c.ZPACK_ALLOWED_HOSTS, publicUrl: publicUrl(c) }),
+  addresses: addressRules(c),
+  origins: webOrigins(c),
+  publicUrl: publicUrl(c),
+  preflightSeconds: c.CORS_PREFLIGHT_SECONDS,
 });
 
 export const tokenOptions = (c: Config) => ({
@@ -30,6 +73,21 @@ export const tokenOptions = (c: Config) => ({
 export const sessionOptions = (c: Config) => ({
   ttlMs: c.API_AUTH_SESSION_TTL_SECONDS * 1000,
   cacheMs: c.API_AUTH_CACHE_MS,
+});
+
+/** What the verbs of accounts go by. */
+export const accountSettings = (c: Config) => ({
+  publicUrl: publicUrl(c),
+  refreshSeconds: c.API_AUTH_SESSION_TTL_SECONDS,
+  resetMs: c.PASSWORD_RESET_TTL_SECONDS * 1000,
+  maxKeys: c.API_KEYS_PER_ACCOUNT,
+});
+
+const day = 86_400_000;
+
+export const retention = (c: Config) => ({
+  auditMs: c.AUDIT_RETENTION_DAYS * day,
+  mailMs: c.MAIL_RETENTION_DAYS * day,
 });
 
 /** The account that must exist from the first start on, where the installation names one. */

@@ -15,7 +15,7 @@ describe("the operator's account", () => {
     expect(await auth.events()).toHaveLength(1);
     const login = { identifier: "operator", password: operator.password };
     const token = tokenOf(await auth.ask("login", login));
-    expect(await auth.sessions.actorOf(token)).toMatchObject({ role: "operator" });
+    expect(await auth.actorOf(token)).toMatchObject({ role: "operator" });
   });
 
   test("is never made of a customer's", async () => {

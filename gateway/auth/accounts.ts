@@ -6,7 +6,7 @@ import { coreFault } from "#shared/fault/core.ts";
 import type { z } from "zod";
 import { gateway, type User } from "./contract.ts";
 import type { Passwords } from "./passwords.ts";
-import { type AccountView, findByEmail, insertAccount, type Names, type Role } from "./store.ts";
+import { type AccountView, findByEmail, insertAccount, type Names, type Role } from "./store/accounts.ts";
 
 type NewAccount = Names & { email: string; username: string; passwordHash: string; role: Role };
 

@@ -19,6 +19,7 @@ const claims = {
   exp: now + 60,
   iat: now,
 };
+const old = { sub: "1", email: "a@b.c", username: "a", scopes: [] };
 const without = (name: string) => Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name));
 
 describe("a token that was issued", () => {
@@ -83,6 +84,27 @@ describe("401 auth.invalid_token", () => {
     ["with a subject that is no text", forge({ ...claims, sub: { id: "acc_ada" } })],
     ["that is too long", forge({ ...claims, padding: "x".repeat(maxTokenLength) })],
     ["that is a list", forge([claims])],
+    ["with a session that is no text", forge({ ...claims, sid: 7 })],
+    ["with a session that is a list", forge({ ...claims, sid: ["ses_1"] })],
+    ["with a session that holds a NUL", forge({ ...claims, sid: "ses_\u0000" })],
+    ["with an empty session", forge({ ...claims, sid: "" })],
+    ["with a session that is too long", forge({ ...claims, sid: `ses_${"1".repeat(64)}` })],
+    ["with a subject that holds a NUL", forge({ ...claims, sub: "acc_\u0000" })],
+    ["whose issuer is no text", forge({ ...claims, iss: { zpack: 1 } })],
+    ["issued at no number", forge({ ...claims, iat: "yesterday" })],
+    [
+      "of the old system under HS512",
+      forge(old, { key: previousSecret, header: { alg: "HS512", typ: "JWT" } }),
+    ],
+    [
+      "of the old system under HS384",
+      forge(old, { key: previousSecret, header: { alg: "HS384", typ: "JWT" } }),
+    ],
+    ["of the old system, unsigned", forge(old, { key: previousSecret, header: { alg: "none", typ: "JWT" } })],
+    [
+      "of the old system under another secret",
+      forge(old, { key: `${previousSecret}!`, header: { typ: "JWT" } }),
+    ],
     ["of the old system, expired", forge({ sub: "1", exp: now - 1 }, { key: previousSecret })],
     ["that is garbage", "eyJ.eyJ.eyJ"],
     ["that is empty", ""],
@@ -100,13 +122,7 @@ describe("401 auth.session_outdated", () => {
   test.each<[string, string]>([
     ["without a type", forge(claims, { header: { typ: undefined } })],
     ["of an older generation", forge({ ...claims, ver: 2 })],
-    [
-      "of the old system",
-      forge(
-        { sub: "1", email: "a@b.c", username: "a", scopes: [] },
-        { key: previousSecret, header: { typ: "JWT" } },
-      ),
-    ],
+    ["of the old system", forge(old, { key: previousSecret, header: { typ: "JWT" } })],
   ])("a token %s", async (_, token) => {
     expect(tokens.verify(token)).rejects.toMatchObject({ status: 401, code: "auth.session_outdated" });
   });

@@ -14,10 +14,13 @@ const requiredClaims = ["iss", "aud", "sub", "sid", "role", "ver", "exp", "iat"]
 /** Ours are about 400 characters; a longer one is not worth a hash. */
 export const maxTokenLength = 4096;
 
+/** As `newId` makes them: whatever else a signed token may hold never reaches a statement. */
+const Id = z.string().regex(/^[\w-]{1,64}$/);
+
 const Payload = z.object({
   aud: z.literal(audience),
-  sub: z.string().min(1),
-  sid: z.string().min(1),
+  sub: Id,
+  sid: Id,
   role: z.enum(["customer", "operator"]),
   ver: z.int(),
   exp: z.int(),
@@ -34,6 +37,8 @@ export type TokenClaims = {
 export type Issued = { token: string; expiresIn: number };
 
 export type Tokens = {
+  /** Tokens of an older one are not accepted any more. */
+  readonly generation: number;
   issue(account: { id: string; role: "customer" | "operator" }, sessionId: string): Promise<Issued>;
   /**
    * The claims of a token that is valid now. Rejects with `auth.session_outdated` when it was ours once (an older
@@ -79,6 +84,8 @@ export function createTokens(o: TokenOptions): Tokens {
   };
 
   return {
+    generation: o.generation,
+
     async issue({ id, role }, sessionId) {
       const exp = Math.floor(o.clock.now() / 1000) + o.ttlSeconds;
       const claims = { iss: issuer, aud: audience, sub: id, sid: sessionId, role, ver: o.generation };

@@ -36,3 +36,30 @@ test("billing's state is shown with the account; a newer version wins, in whatev
   expect(await hear(5, {})).toEqual(["active", null]);
   expect(await hear(6, { ...suspended, since: second })).toEqual(["suspended", second]);
 });
+
+test("under an override, status and suspension tell of one state: the one in force", async () => {
+  await using auth = await authForTest();
+  const { actor } = await auth.signUp();
+  const reaction = accountChanged(auth.deps);
+  const since = "2030-02-01T00:00:00.000Z";
+  let version = 0;
+  const hear = async (
+    billingStatus: AccountState["billingStatus"],
+    serverBillingState: AccountState["serverBillingState"],
+  ) => {
+    const limits = { servers: 1, memoryMiB: 1, backupsPerServer: 1, schedulesPerServer: 1 };
+    const state = { plan: "free", limits, since, version: ++version, billingStatus, serverBillingState };
+    const data = { accountId: actor.id, ...state };
+    await reaction.handle({ id: `evt_${version}`, key: actor.id, version, at: since, data });
+    const { billing_status, suspended_at } = User.parse(await auth.ask("profile", {}, actor));
+    return [billing_status, suspended_at];
+  };
+  expect(await hear("active", "suspended_shutdown")).toEqual(["suspended", since]);
+  expect(await hear("past_due", "retained")).toEqual(["retained", since]);
+  expect(await hear("pending_deletion", "retained")).toEqual(["pending_deletion", since]);
+  expect(await hear("retained", "suspended_shutdown")).toEqual(["suspended", since]);
+  expect(await hear("suspended", "allowed")).toEqual(["overdue_warning", null]);
+  expect(await hear("pending_deletion", "backup_blocked")).toEqual(["overdue_warning", null]);
+  expect(await hear("past_due", "backup_blocked")).toEqual(["past_due", null]);
+  expect(await hear("active", "allowed")).toEqual(["active", null]);
+});

@@ -1,25 +1,29 @@
 import { verb } from "#shared/contract/implement.ts";
 import { withTx } from "#shared/db/tx.ts";
+import { note } from "../audit.ts";
 import { gateway } from "../contract.ts";
+import { handOut } from "../cookie.ts";
 import type { Deps } from "../service.ts";
-import { findByIdentifier, insertAudit } from "../store.ts";
+import { findByIdentifier, holdPassword } from "../store/accounts.ts";
 
 // A wrong password and an unknown name take the same way: one look-up, one verification, one audit row, one answer.
 export const login = verb(
   gateway,
   "login",
-)(({ db, passwords, sessions }: Deps) => async ({ input, ctx, fail }) => {
-  const { address, requestId } = ctx;
-  const found = await withTx(db, (tx) => findByIdentifier(tx, input.identifier.trim()), { readOnly: true });
+)(({ db, clock, passwords, sessions, settings }: Deps) => async ({ input, ctx, fail }) => {
+  // Lower case as the limit of rate has it: where the database knows more letters, a name had several counts.
+  const name = input.identifier.trim().toLowerCase();
+  const found = await withTx(db, (tx) => findByIdentifier(tx, name), { readOnly: true });
   const matches = await passwords.matches(input.password, found?.passwordHash, ctx.signal);
-  const issued = await withTx(db, async (tx) => {
+  const opened = await withTx(db, async (tx) => {
     const target = found?.id ?? null;
-    if (!found || !matches) {
-      await insertAudit(tx, { actor: null, action: "session.login_failed", target, address, requestId });
+    // The password may have been changed while this one was verified: then no session is opened with the old one.
+    if (!found || !matches || !(await holdPassword(tx, found.id, found.passwordHash))) {
+      await note(tx, ctx, clock.now(), { action: "session.login_failed", target });
       return undefined;
     }
-    await insertAudit(tx, { actor: found.id, action: "session.login", target, address, requestId });
-    return await sessions.open(tx, found, address);
+    await note(tx, ctx, clock.now(), { actor: found.id, action: "session.login", target });
+    return await sessions.open(tx, found, ctx.address);
   });
-  return issued ?? fail("wrong_credentials");
+  return handOut(ctx, opened ?? fail("wrong_credentials"), settings);
 });

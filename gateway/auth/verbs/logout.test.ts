@@ -8,11 +8,48 @@ describe("logout", () => {
     const { token, actor } = await auth.signUp();
     const again = { identifier: "ada", password: ada.password };
     const elsewhere = tokenOf(await auth.ask("login", again));
-    expect(await auth.sessions.actorOf(token)).toEqual(actor);
-    expect(await auth.ask("logout", {}, actor)).toEqual({ ok: true });
-    expect(auth.sessions.actorOf(token)).rejects.toMatchObject({ code: "auth.invalid_token" });
-    expect(await auth.sessions.actorOf(elsewhere)).toMatchObject({ id: actor.id });
-    expect((await auth.audit()).at(-1)).toMatchObject({ actor: actor.id, action: "session.logout" });
+    expect(await auth.actorOf(token)).toEqual(actor);
+    const { reply, headers } = await auth.send("logout", {}, { actor });
+    expect(reply).toEqual({ ok: true });
+    expect(headers["set-cookie"]).toBe(
+      "zpack_refresh=; Max-Age=0; Path=/api/auth; HttpOnly; SameSite=Strict",
+    );
+    expect(auth.actorOf(token)).rejects.toMatchObject({ code: "auth.invalid_token" });
+    expect(await auth.actorOf(elsewhere)).toMatchObject({ id: actor.id });
+    expect((await auth.audit()).at(-1)).toMatchObject({
+      actor: actor.id,
+      action: "session.logout",
+      target: actor.id,
+      via: actor.via,
+    });
+  });
+
+  test("200: its refresh token ends with it", async () => {
+    await using auth = await authForTest();
+    const { actor, refresh } = await auth.signUp();
+    await auth.ask("logout", {}, actor);
+    expect(auth.send("refresh", {}, { cookie: refresh })).rejects.toMatchObject({ status: 401 });
+  });
+
+  test("200: a session of which only the cookie is left ends too, whosever it is", async () => {
+    await using auth = await authForTest();
+    const { actor, refresh: own } = await auth.signUp();
+    const bob = await auth.signUp({ ...ada, email: "bob@example.org", username: "bob" });
+    await auth.send("logout", {}, { actor, cookie: bob.refresh });
+    expect(auth.actorOf(bob.token)).rejects.toMatchObject({ code: "auth.invalid_token" });
+    for (const cookie of [own, bob.refresh])
+      expect(auth.send("refresh", {}, { cookie })).rejects.toMatchObject({ status: 401 });
+    const { id: customerId, via: target } = bob.actor;
+    expect(await auth.ask("listAudit", { target }, bob.actor)).toMatchObject({
+      entries: [{ action: "session.end", actor: actor.id, customerId, address: null }],
+    });
+  });
+
+  test("200: its own cookie, and one that is none, are no second session", async () => {
+    await using auth = await authForTest();
+    const { actor, refresh } = await auth.signUp();
+    for (const cookie of [refresh, "x", "A".repeat(43)]) await auth.send("logout", {}, { actor, cookie });
+    expect((await auth.audit()).map(({ action }) => action)).not.toContain("session.end");
   });
 
   test("200: again, for a request that was under way", async () => {

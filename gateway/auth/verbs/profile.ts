@@ -3,7 +3,7 @@ import { withTx } from "#shared/db/tx.ts";
 import { signedIn, userOf } from "../accounts.ts";
 import { gateway } from "../contract.ts";
 import type { Deps } from "../service.ts";
-import { readAccount } from "../store.ts";
+import { readAccount } from "../store/accounts.ts";
 
 export const profile = verb(
   gateway,

@@ -7,7 +7,7 @@ describe("register", () => {
     await using auth = await authForTest();
     const reply = await auth.ask("register", { ...ada, firstName: " Ada ", lastName: "", role: "operator" });
     expect(reply).toEqual({ ok: true, token: expect.any(String), expiresIn: 3600 });
-    const actor = signedIn(await auth.sessions.actorOf(tokenOf(reply)));
+    const actor = signedIn(await auth.actorOf(tokenOf(reply)));
     expect(actor).toMatchObject({ role: "customer" });
     const { id } = actor;
     expect(await auth.ask("me", {}, actor)).toMatchObject({
@@ -23,6 +23,22 @@ describe("register", () => {
     expect(await auth.audit()).toMatchObject([
       { actor: id, action: "account.register", target: id, address: "192.0.2.7" },
     ]);
+  });
+
+  test("201: the refresh token is in the cookie and in no body", async () => {
+    await using auth = await authForTest();
+    const answer = await auth.send("register", ada);
+    expect(answer.headers["set-cookie"]).toMatch(
+      /^zpack_refresh=[\w-]{43}; Max-Age=2592000; Path=\/api\/auth; HttpOnly; SameSite=Strict$/,
+    );
+    expect(Object.keys(answer.reply as object).toSorted()).toEqual(["expiresIn", "ok", "token"]);
+  });
+
+  test("201: names in any script, with accents, joiners and emoji", async () => {
+    await using auth = await authForTest();
+    const names = { firstName: "Zoë", lastName: "می‌خواهم", displayName: "👩‍🚀 O’Neil-דניאל" };
+    const { actor } = await auth.signUp({ ...ada, ...names });
+    expect(await auth.ask("profile", {}, actor)).toMatchObject(names);
   });
 
   test("never stores the password", async () => {
@@ -80,6 +96,12 @@ describe("register", () => {
       { username: "ada@example.org" },
       { username: "-ada" },
       { firstName: "a\u0000b" },
+      { firstName: "a\nb" },
+      { lastName: "half \ud83d of a character" },
+      { lastName: "\ude00" },
+      { displayName: "Ada\u202egpj.exe" },
+      { displayName: "\u2066Ada\u2069" },
+      { displayName: "two\u2028lines" },
     ])
       expect(auth.ask("register", { ...ada, ...change })).rejects.toMatchObject({ code: "request.invalid" });
     expect(await auth.audit()).toHaveLength(0);

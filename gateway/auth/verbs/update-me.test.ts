@@ -21,6 +21,23 @@ describe("updateMe", () => {
     expect(await auth.ask("me", {}, actor)).toEqual(changed);
   });
 
+  test("200: on record with the names of what was changed, and not with what it was changed to", async () => {
+    await using auth = await authForTest();
+    const { actor } = await auth.signUp();
+    await auth.ask("updateMe", { displayName: "Countess", lastName: "" }, actor);
+    const [row] = await auth.query(
+      (tx) => tx`select target, details from audit where action = 'account.update'`,
+    );
+    expect(row).toEqual({ target: actor.id, details: { fields: ["lastName", "displayName"] } });
+  });
+
+  test("400 request.invalid: a name that turns the direction of what follows", async () => {
+    await using auth = await authForTest();
+    const { actor } = await auth.signUp();
+    const change = { displayName: "Ada\u202e" };
+    expect(auth.ask("updateMe", change, actor)).rejects.toMatchObject({ code: "request.invalid" });
+  });
+
   test("200: changes nobody else's account", async () => {
     await using auth = await authForTest();
     const { actor } = await auth.signUp();
