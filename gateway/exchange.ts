@@ -1,8 +1,8 @@
-import type { Actor } from "#shared/contract/actor.ts";
+import { type Actor, anonymous } from "#shared/contract/actor.ts";
 import type { Binding, Contract, Route } from "#shared/contract/define.ts";
 import type { Answer } from "#shared/contract/dispatch.ts";
-import type { Fault } from "#shared/fault/fault.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
+import { newTraceparent, requestIdOf } from "#shared/telemetry/trace.ts";
 
 /** One route at one of its addresses. */
 export type Mounted = {
@@ -24,27 +24,58 @@ export type Exchange = Mounted & {
   requestId: string;
   actor: Actor;
   input: Record<string, unknown>;
-  answer?: Answer;
+  /** The reply as JSON text: what comes over the bus is passed on as it came, its service has checked it. */
+  answer?: { body: string | Uint8Array<ArrayBuffer>; headers: Answer["headers"] };
   response?: Response;
-  log: Logger;
+  /** Headers of the answer, whatever it will be. */
+  headers: Record<string, string>;
+  /** What is to be done once the status of the answer is known, before it is sent; a failure is logged, no more. */
+  settled: ((status: number) => Promise<void> | void)[];
+  readonly log: Logger;
 };
 export type Stage = (exchange: Exchange) => Promise<void> | void;
 
-/** The answer to any failure: the problem document and the headers that belong to its status. */
-export function problemResponse(
-  fault: Fault,
-  requestId: string,
-  headers: Record<string, string> = {},
-): Response {
-  return new Response(JSON.stringify(fault.problem(requestId)), {
-    status: fault.status,
-    headers: {
-      "content-type": "application/problem+json",
-      "cache-control": "no-store",
-      "x-request-id": requestId,
-      ...(fault.retryAfter === undefined ? {} : { "retry-after": String(Math.ceil(fault.retryAfter)) }),
-      ...(fault.status === 401 ? { "www-authenticate": "Bearer" } : {}),
-      ...headers,
-    },
-  });
+const nothing: Record<string, unknown> = Object.freeze({});
+
+/** A request as it enters the pipeline: nobody is signed in, nothing is read. */
+export class RoutedRequest implements Exchange {
+  readonly contract: Contract;
+  readonly name: string;
+  readonly route: Route;
+  readonly binding: Mounted["binding"];
+  readonly request: Request;
+  readonly params: Record<string, string>;
+  readonly socketAddress: string;
+  readonly traceparent = newTraceparent();
+  readonly requestId: string;
+  readonly headers: Record<string, string>;
+  readonly settled: Exchange["settled"] = [];
+  address = "";
+  actor: Actor = anonymous;
+  input = nothing;
+  // Most requests log nothing: their logger is made by the first line.
+  readonly #parent: Logger;
+  #log: Logger | undefined;
+
+  constructor(
+    { contract, name, route, binding }: Mounted,
+    o: Pick<Exchange, "request" | "params" | "socketAddress" | "headers" | "log">,
+  ) {
+    this.contract = contract;
+    this.name = name;
+    this.route = route;
+    this.binding = binding;
+    this.request = o.request;
+    this.params = o.params;
+    this.socketAddress = o.socketAddress;
+    this.headers = o.headers;
+    this.#parent = o.log;
+    this.requestId = requestIdOf(this.traceparent);
+    this.headers["x-request-id"] = this.requestId;
+  }
+
+  get log(): Logger {
+    const { requestId, contract, name } = this;
+    return (this.#log ??= this.#parent.child({ requestId, route: `${contract.service}.${name}` }));
+  }
 }

@@ -1,78 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { serve, type Served } from "#shared/bus/serve.ts";
-import { bindings, type Contract } from "#shared/contract/define.ts";
+import { bindings } from "#shared/contract/define.ts";
 import { systemClock } from "#shared/process/clock.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
-import { type Mesh, meshForTest } from "#shared/testing/mesh.ts";
-import { account, sample, sampleAuthority, sampleService } from "#shared/testing/sample.ts";
 import { gatewayApp } from "./app.ts";
 import { gatewayEdges } from "./edges/index.ts";
-import type { Stage } from "./exchange.ts";
-import { call } from "./pipeline/call.ts";
 import { parseCidrs } from "./pipeline/cidr.ts";
 import { hostRules } from "./pipeline/host.ts";
-import { readInput, readJson } from "./pipeline/input.ts";
-import { respond } from "./pipeline/respond.ts";
+import { readJson } from "./pipeline/input.ts";
+import { originRules } from "./pipeline/origin.ts";
 import { registry } from "./registry.ts";
+import { type GatewayForTest, gatewayForTest, problem } from "./testing/gateway.ts";
 
 // The gateway over a real bus and a sample service: everything here holds for every contract.
 
-const nowhere = parseCidrs([]);
-let mesh: Mesh;
-let served: Served;
-let app: { handle(request: Request): Promise<Response> };
-const file = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("bytes of a file") });
-
+let gateway: GatewayForTest;
 beforeAll(async () => {
-  const none = { routes: {}, events: {}, calls: [], consumes: [] };
-  const own: Contract = { service: "gateway", version: "1.0.0", edge: true, ...none };
-  mesh = await meshForTest([sample, own]);
-  const hooks = { log: silentLogger, authority: sampleAuthority(), newOperationId: () => "smp_1" };
-  served = await serve(
-    await mesh.bus("sample"),
-    sampleService({ fileUrl: `http://127.0.0.1:${file.port}/` }),
-    hooks,
-  );
-  const bus = await mesh.bus("gateway");
-  const identify: Stage = (x) => {
-    const who = x.request.headers.get("authorization");
-    if (who) x.actor = account(who);
-  };
-  const gatewayService = { contract: own, handlers: {} };
-  app = gatewayApp({
-    registry: [sample],
-    edges: gatewayEdges({ bus, services: ["sample", "missing"], version: "1.2.3", clock: systemClock }),
-    pipeline: [
-      identify,
-      readInput,
-      call(bus, gatewayService),
-      respond({ firstByteMs: 1_000, stallMs: 1_000 }),
-    ],
-    hosts: hostRules({ allowed: [], publicUrl: "http://localhost" }),
-    addresses: { trustedProxies: nowhere, internal: nowhere, operator: nowhere },
-    version: "1.2.3",
-    log: silentLogger,
-  });
+  gateway = await gatewayForTest();
 });
-afterAll(async () => {
-  await file.stop(true);
-  await served.stop();
-  await mesh[Symbol.asyncDispose]();
-});
-
-const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
-  app.handle(
-    new Request(`http://localhost${path}`, {
-      method,
-      headers: {
-        host: "localhost",
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
-    }),
-  );
-const problem = async (response: Response) => (await response.json()) as Record<string, unknown>;
+afterAll(() => gateway[Symbol.asyncDispose]());
+const send: GatewayForTest["send"] = (...request) => gateway.send(...request);
 
 describe("a route", () => {
   test("answers its reply, never to be stored, with its headers and the request's id", async () => {
@@ -162,7 +108,7 @@ describe("a body", () => {
 });
 
 describe("whatever is not a route", () => {
-  test.each(["/", "/nope", "/API/secret", "//api/secret", "/api/secret/", "/api//secret", "/api/%73ecret/x"])(
+  test.each(["/", "/nope", "/API/secret", "/api/secret/", "/api//secret", "/api/%73ecret/x"])(
     "%s is 404 in the envelope",
     async (path) => {
       const response = await send("GET", path);
@@ -177,25 +123,29 @@ describe("whatever is not a route", () => {
     expect(response.status).toBe(405);
     expect(await problem(response)).toMatchObject({
       code: "route.method_not_allowed",
-      details: { allowed: ["POST"] },
+      details: { allowed: ["OPTIONS", "POST"] },
     });
+    expect(response.headers.get("allow")).toBe("OPTIONS, POST");
   });
 
   test("a foreign host is refused", async () => {
-    const response = await app.handle(
-      new Request("http://evil.example/api/secret", { headers: { host: "evil.example" } }),
-    );
+    const response = await send("GET", "/api/secret", undefined, { host: "evil.example" });
     expect(response.status).toBe(421);
   });
 });
 
 test("nothing is mounted but contracts, listed edges and the API page: a route cannot slip past its policy tests", async () => {
+  const nowhere = parseCidrs([]);
+  const publicUrl = "http://localhost";
   const real = gatewayApp({
     registry,
     edges: gatewayEdges({ bus: undefined as never, services: [], version: "1", clock: systemClock }),
     pipeline: [],
-    hosts: hostRules({ allowed: [], publicUrl: "http://localhost" }),
+    hosts: hostRules({ allowed: [], publicUrl }),
     addresses: { trustedProxies: nowhere, internal: nowhere, operator: nowhere },
+    origins: originRules({ listed: new Set(), publicUrl }),
+    publicUrl,
+    preflightSeconds: 600,
     version: "1",
     log: silentLogger,
   });
@@ -236,6 +186,9 @@ describe("the API page", () => {
     expect(document.paths["/api/old/words/{id}"]?.["post"]).toMatchObject({ deprecated: true });
     expect(document.paths["/api/servers/{id}/lock"]?.["post"]).toMatchObject({
       responses: { "404": { description: "`sample.gone`: Gone" } },
+    });
+    expect(document.paths["/api/health"]?.["get"]).toMatchObject({
+      responses: { "200": { content: {} }, "503": { content: {} } },
     });
   });
 

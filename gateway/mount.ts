@@ -1,12 +1,12 @@
-import { type Context, Elysia } from "elysia";
-import { anonymous } from "#shared/contract/actor.ts";
+import type { Server } from "bun";
+import { Elysia } from "elysia";
 import { bindings, type Contract } from "#shared/contract/define.ts";
 import { declaredCodes } from "#shared/bus/authority.ts";
-import { coreFault } from "#shared/fault/core.ts";
-import { Fault } from "#shared/fault/fault.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
-import { newTraceparent, requestIdOf } from "#shared/telemetry/trace.ts";
-import { type Exchange, type Mounted, problemResponse, type Stage } from "./exchange.ts";
+import { unrouted } from "./addresses.ts";
+import type { AnswerHeaders } from "./answer-headers.ts";
+import { type Exchange, type Mounted, RoutedRequest, type Stage } from "./exchange.ts";
+import { answerFailure } from "./failure.ts";
 import { operation } from "./openapi.ts";
 
 /** Every address of every contract. Several routes share one where a parameter's prefix tells them apart. */
@@ -19,8 +19,18 @@ export function mountedRoutes(registry: readonly Contract[]): Mounted[][] {
   return [...Map.groupBy(all, ({ binding }) => `${binding.method} ${binding.path}`).values()];
 }
 
-/** The routes of the registry as one Elysia plugin; `pipeline` is what each request goes through, in order. */
-export function mount(registry: readonly Contract[], pipeline: readonly Stage[], log: Logger) {
+export type Handling = {
+  /** What each request goes through, in order. */
+  pipeline: readonly Stage[];
+  headers: AnswerHeaders;
+  clearedCookie: string;
+  /** The listening server; null where requests are handed in without one. */
+  server(): Server<unknown> | null;
+  log: Logger;
+};
+
+/** The routes of the registry as one Elysia plugin. */
+export function mount(registry: readonly Contract[], handling: Handling) {
   const app = new Elysia({ name: "routes" });
   const owner = registry.find((contract) => contract.authority);
   const authorize = owner?.authority ? owner.routes[owner.authority.plain] : undefined;
@@ -30,7 +40,8 @@ export function mount(registry: readonly Contract[], pipeline: readonly Stage[],
     app.route(
       binding.method,
       binding.path,
-      (ctx: Context) => handle(choose(group, ctx.params), ctx, pipeline, log),
+      // Elysia reads this text and prepares what is named in it, and all there is for a context that is passed on whole.
+      ({ request, params }) => handle(choose(group, params), request, params, handling),
       {
         // Bodies are read by the pipeline, which can bound and refuse them in the one error shape.
         parse: "none",
@@ -42,58 +53,69 @@ export function mount(registry: readonly Contract[], pipeline: readonly Stage[],
 }
 
 function choose(group: readonly Mounted[], params: Record<string, string>): Mounted {
+  const first = group[0] as Mounted;
+  if (group.length === 1) return first;
   const named = group.find(({ route }) => {
     const when = route.http?.when;
     return when !== undefined && params[when.param]?.startsWith(when.prefix) === true;
   });
-  return named ?? (group[0] as Mounted);
+  return named ?? first;
 }
 
 async function handle(
   mounted: Mounted,
-  ctx: Context,
-  pipeline: readonly Stage[],
-  log: Logger,
+  request: Request,
+  // Where the path has no parameter Elysia sets none, whatever its types say.
+  found: Record<string, string> | undefined,
+  handling: Handling,
 ): Promise<Response> {
-  const traceparent = newTraceparent();
-  const requestId = requestIdOf(traceparent);
-  const x: Exchange = {
-    ...mounted,
-    request: ctx.request,
-    params: ctx.params,
-    socketAddress: ctx.server?.requestIP(ctx.request)?.address ?? "",
-    address: "",
-    traceparent,
-    requestId,
-    actor: anonymous,
-    input: {},
-    log: log.child({ requestId, route: `${mounted.contract.service}.${mounted.name}` }),
-  };
-  const headers = deprecation(mounted, ctx.params);
-  // A transfer has its own limits: a body may take hours, as long as it moves.
-  if (mounted.route.http?.kind !== "json") ctx.server?.timeout(ctx.request, 0);
+  const params = found ?? {};
+  const socketAddress = handling.server()?.requestIP(request)?.address ?? "";
+  const headers = handling.headers.of(request);
+  const x = new RoutedRequest(mounted, { request, params, socketAddress, headers, log: handling.log });
+  if (mounted.binding.alias) deprecate(x);
+  const response = await answer(x, handling);
+  for (const settle of x.settled) await settled(x, settle, response.status);
+  return response;
+}
+
+async function answer(x: Exchange, handling: Handling): Promise<Response> {
   try {
-    for (const stage of pipeline) await stage(x);
+    if (x.route.http?.kind !== "json") {
+      // Its length is only known by sending it to nobody.
+      if (x.request.method === "HEAD") throw unrouted(["GET", "OPTIONS"]);
+      // A transfer has its own limits: a body may take hours, as long as it moves.
+      handling.server()?.timeout(x.request, 0);
+    }
+    for (const stage of handling.pipeline) {
+      const pending = stage(x);
+      if (pending) await pending;
+    }
     if (!x.response) throw new Error("the pipeline ended without a response");
-    x.response.headers.set("x-request-id", requestId);
-    for (const [name, value] of Object.entries(headers)) x.response.headers.set(name, value);
     return x.response;
   } catch (error) {
-    if (!(error instanceof Fault)) x.log.error({ err: error }, "a request failed");
-    const fault = error instanceof Fault ? error : coreFault("internal.error", {}, { cause: error });
-    // So that the id in a customer's hand leads somewhere; the service has logged its cause under the same id.
-    if (error instanceof Fault && fault.status >= 500)
-      x.log.warn({ err: error, status: fault.status }, "a request was answered with a failure");
-    return problemResponse(fault, requestId, headers);
+    const { clearedCookie } = handling;
+    const { requestId, headers, log, route } = x;
+    // Of the routes with the refresh cookie, those that need a session besides are there to end it.
+    const leaving = route.http?.cookie !== undefined && route.policy.auth === "session";
+    return answerFailure(error, { requestId, headers, clearedCookie, leaving, log });
   }
 }
 
-/** What tells a client of an older address where the route lives now (RFC 9745, RFC 8288). */
-function deprecation({ binding, route }: Mounted, params: Record<string, string>): Record<string, string> {
-  if (!binding.alias || !route.http) return {};
-  const since = Math.floor(Date.parse(binding.alias.since) / 1000);
+async function settled(x: Exchange, settle: Exchange["settled"][number], status: number): Promise<void> {
+  try {
+    await settle(status);
+  } catch (error) {
+    x.log.warn({ err: error }, "what follows an answer was not done");
+  }
+}
+
+/** Tells a client of an older address where the route lives now (RFC 9745, RFC 8288). */
+function deprecate({ binding, route, params, headers }: Exchange): void {
+  if (!binding.alias || !route.http) return;
   const successor = route.http.path.replaceAll(/:(\w+)/g, (_, name: string) =>
     encodeURIComponent(params[name] ?? ""),
   );
-  return { deprecation: `@${since}`, link: `<${successor}>; rel="successor-version"` };
+  headers["deprecation"] = `@${Math.floor(Date.parse(binding.alias.since) / 1000)}`;
+  headers["link"] = `<${successor}>; rel="successor-version"`;
 }

@@ -1,18 +1,30 @@
 import { z } from "zod";
-import { declaredCodes } from "#shared/bus/authority.ts";
 import { pathParameters } from "#shared/contract/check.ts";
-import type { Binding, Contract, ErrorDef, Route } from "#shared/contract/define.ts";
+import type { Binding, Contract, ErrorDef, Policy, Route } from "#shared/contract/define.ts";
+import { scopes } from "#shared/contract/scope.ts";
 import { Problem } from "#shared/fault/fault.ts";
+import { failures } from "./openapi-failures.ts";
 
 type Schema = { properties?: Record<string, object>; required?: string[]; $schema?: string };
 
-const jsonSchema = (schema: z.ZodType, io: "input" | "output"): Schema => {
+/** A zod schema as JSON Schema, as clients write it or read it. */
+export const jsonSchema = (schema: z.ZodType, io: "input" | "output"): Schema => {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Schema;
   return rest;
 };
 
 export const components = {
-  securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+  securitySchemes: {
+    bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "The token of a session" },
+    apiKey: {
+      type: "http",
+      scheme: "bearer",
+      bearerFormat: "zpk_<id>_<secret>",
+      description: `An API key, which may do what its scopes name:\n\n${Object.entries(scopes)
+        .map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`)
+        .join("\n")}`,
+    },
+  },
   schemas: { Problem: jsonSchema(Problem, "output") },
 } as const;
 
@@ -37,9 +49,8 @@ export function operation(
     summary: route.summary,
     tags: [service],
     ...(binding.alias ? { deprecated: true } : {}),
-    ...(route.policy.auth === "public" || route.policy.auth === "internal"
-      ? { security: [] }
-      : { security: [{ bearer: [] }] }),
+    ...described(route.policy),
+    security: securityOf(route.policy),
     parameters: [
       ...fields
         .filter(([f]) => inPath.has(f))
@@ -58,16 +69,38 @@ export function operation(
     ],
     ...(inBody.length > 0 ? { requestBody: jsonBody(inBody, required, route, inPath) } : {}),
     ...(route.http?.kind === "upload" ? { requestBody: binaryBody } : {}),
-    responses: responses(contract, route, inherited),
+    responses: {
+      [route.http?.success ?? 200]: { description: "Success", ...success(route) },
+      ...failures(contract, route, inherited),
+    },
     "x-zpack-subject": route.subject,
     "x-zpack-policy": route.policy,
   };
 }
 
-const binaryBody = {
-  content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
-};
+function described({ auth, scope, limit }: Policy): { description?: string } {
+  const asks = auth === "session" || auth === "operator";
+  const sentences = [
+    ...(asks && scope ? [`An API key needs the scope \`${scope}\`.`] : []),
+    ...(asks && !scope ? ["Needs a session: no API key may call it."] : []),
+    ...(limit ? ["How often it may be called is limited, by address and by account."] : []),
+  ];
+  return sentences.length > 0 ? { description: sentences.join(" ") } : {};
+}
 
+function securityOf({ auth, scope }: Policy): Record<string, string[]>[] {
+  if (auth !== "session" && auth !== "operator") return [];
+  return [{ bearer: [] }, ...(scope ? [{ apiKey: [scope] }] : [])];
+}
+
+function success({ http, reply }: Route): { content?: object } {
+  if (http?.success === 204) return {};
+  if (http?.kind === "download") return { content: binary };
+  return { content: { "application/json": { schema: jsonSchema(reply, "output") } } };
+}
+
+const binary = { "application/octet-stream": { schema: { type: "string", format: "binary" } } };
+const binaryBody = { content: binary };
 function jsonBody(fields: [string, object][], required: Set<string>, route: Route, inPath: Set<string>) {
   const names = fields.map(([field]) => field);
   const example = Object.fromEntries(
@@ -84,37 +117,6 @@ function jsonBody(fields: [string, object][], required: Set<string>, route: Rout
         },
         example,
       },
-    },
-  };
-}
-
-function responses(
-  contract: Contract,
-  route: Route,
-  inherited: Record<string, ErrorDef>,
-): Record<string, unknown> {
-  const errors = {
-    ...declaredCodes(contract.service, route.errors),
-    ...(route.policy.server ? inherited : {}),
-  };
-  const byStatus = Map.groupBy(Object.entries(errors), ([, { status }]) => status);
-  const failures = [...byStatus].map(([status, entries]) => [
-    status,
-    {
-      description: entries.map(([code, { title }]) => `\`${code}\`: ${title}`).join("\n\n"),
-      content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
-    },
-  ]);
-  const success =
-    route.http?.kind === "download"
-      ? { "application/octet-stream": { schema: { type: "string", format: "binary" } } }
-      : { "application/json": { schema: jsonSchema(route.reply, "output") } };
-  return {
-    [route.http?.success ?? 200]: { description: "Success", content: success },
-    ...Object.fromEntries(failures),
-    default: {
-      description: "Any other failure",
-      content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
     },
   };
 }

@@ -9,6 +9,8 @@ const header = [
   "auth",
   "guard",
   "action",
+  "scope",
+  "limit",
   "idempotency",
   "cookie",
   "alias of",
@@ -26,6 +28,8 @@ export function routesTable(registry: readonly Contract[], edges: readonly Edge[
         route.policy.auth,
         route.policy.guard,
         (route.policy.server ?? "-") + (route.policy.agent ? "+agent" : ""),
+        route.policy.scope ?? "-",
+        route.policy.limit ?? "-",
         route.policy.idempotency,
         route.http?.cookie ?? "-",
         alias ? `${route.http?.method} ${route.http?.path}` : "-",
@@ -33,7 +37,7 @@ export function routesTable(registry: readonly Contract[], edges: readonly Edge[
     ),
   );
   const byHand = edges.map(({ method, path, policy }) => {
-    return [method, path, "(edge)", "-", policy.auth, policy.guard, "-", "-", "-", "-"];
+    return [method, path, "(edge)", "-", policy.auth, policy.guard, "-", "-", "-", "-", "-", "-"];
   });
   const rows = [...contracts, ...byHand].toSorted((a, b) =>
     compare(`${a[1]} ${a[0]} ${a[2]}`, `${b[1]} ${b[0]} ${b[2]}`),

@@ -10,6 +10,7 @@ import { gatewayApp } from "#gateway/app.ts";
 import { gatewayEdges } from "#gateway/edges/index.ts";
 import { parseCidrs } from "#gateway/pipeline/cidr.ts";
 import { hostRules } from "#gateway/pipeline/host.ts";
+import { originRules } from "#gateway/pipeline/origin.ts";
 import { registry } from "#gateway/registry.ts";
 import { routesTable } from "#gateway/routes-table.ts";
 
@@ -38,6 +39,7 @@ async function main(check: boolean): Promise<number> {
 }
 
 const none = parseCidrs([]);
+const publicUrl = "http://localhost";
 
 /** Path below the root and content of every generated file. */
 export async function generated(): Promise<Record<string, string>> {
@@ -47,8 +49,11 @@ export async function generated(): Promise<Record<string, string>> {
     registry,
     edges,
     pipeline: [],
-    hosts: hostRules({ allowed: [], publicUrl: "http://localhost" }),
+    hosts: hostRules({ allowed: [], publicUrl }),
     addresses: { trustedProxies: none, internal: none, operator: none },
+    origins: originRules({ listed: new Set(), publicUrl }),
+    publicUrl,
+    preflightSeconds: 0,
     version,
     log: silentLogger,
   });

@@ -9,5 +9,7 @@ export type Edge = {
   because: string;
   /** The guard is applied for it; an edge that needs an account identifies it itself and says so in `because`. */
   policy: { auth: "public" | "internal"; guard: "none" | "internal" };
+  /** What it answers, for the API page: status, description and schema. */
+  answers?: Record<number, { description: string; content: Record<string, { schema: object }> }>;
   handle(x: EdgeRequest): Promise<Response> | Response;
 };

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { clientAddress } from "./address.ts";
+import { clientAddress, networkOf } from "./address.ts";
 import { parseCidrs } from "./cidr.ts";
 import { rawRequest, sendRaw } from "./testing/pipeline.ts";
 
@@ -79,4 +79,14 @@ describe("on a real socket", () => {
     const answer = await sendRaw(server.port ?? 0, rawRequest("/", headers));
     expect(answer).toContain('{"address":"192.0.2.7","claimed":false}');
   });
+});
+
+test("the network of an address is itself, or the /64 of an IPv6 client", () => {
+  expect(networkOf("192.0.2.7")).toBe("192.0.2.7");
+  expect(networkOf("unknown")).toBe("unknown");
+  expect(networkOf("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2::/64");
+  expect(networkOf("2001:db8:1:2::6")).toBe("2001:db8:1:2::/64");
+  expect(networkOf("2001:db8::6")).toBe("2001:db8:0:0::/64");
+  expect(networkOf("::1")).toBe("0:0:0:0::/64");
+  expect(networkOf("fe80::1:2:3:4")).toBe("fe80:0:0:0::/64");
 });

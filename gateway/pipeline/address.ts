@@ -28,7 +28,7 @@ const forwardingHeaders = [
  * X-Forwarded-For that is not one itself. What stands left of it was written by the client and proves nothing.
  */
 export function clientAddress(socketAddress: string, headers: Headers, trustedProxies: Cidrs): ClientAddress {
-  const peer = normalizeAddress(socketAddress) ?? unknown;
+  const peer = peerAddress(socketAddress);
   const forwarded = forwardingHeaders.some((name) => headers.has(name));
   if (!trustedProxies.has(peer)) return { address: peer, claimed: forwarded };
   if (!forwarded) return { address: peer, claimed: false };
@@ -38,9 +38,22 @@ export function clientAddress(socketAddress: string, headers: Headers, trustedPr
   return { address: client ?? unknown, claimed: false };
 }
 
+/** The address of the socket's other end: that of the client where no proxy is trusted. */
+export const peerAddress = (socketAddress: string): string => normalizeAddress(socketAddress) ?? unknown;
+
 /** An entry of X-Forwarded-For; some proxies add the port. */
 function readHop(entry: string): string {
   const text = entry.trim();
   const withPort = /^(?:\[([^\]]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d+)?$/.exec(text);
   return normalizeAddress(withPort?.[1] ?? withPort?.[2] ?? text) ?? unknown;
+}
+
+/** Who shares an address with whom: an IPv6 client has a network of its own (/64) and may use every address of it. */
+export function networkOf(address: string): string {
+  if (!address.includes(":")) return address;
+  const [left = "", right] = address.split("::");
+  const groups = left.split(":").filter(Boolean);
+  const after = right?.split(":").filter(Boolean) ?? [];
+  if (right !== undefined) while (groups.length + after.length < 8) groups.push("0");
+  return `${[...groups, ...after].slice(0, 4).join(":")}::/64`;
 }

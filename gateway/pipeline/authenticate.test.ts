@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { authForTest, forge, secret } from "#gateway/auth/testing/auth.ts";
+import { ada, authForTest, forge, secret } from "#gateway/auth/testing/auth.ts";
+import { keyFor } from "#gateway/auth/testing/keys.ts";
 import { maxTokenLength } from "#gateway/auth/tokens.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { authenticate, authenticated } from "./authenticate.ts";
@@ -14,7 +15,9 @@ const server = Bun.serve({
   hostname: "127.0.0.1",
   async fetch(request) {
     try {
-      return Response.json(await authenticate(auth.sessions, request.headers.get("authorization")));
+      return Response.json(
+        await authenticate(auth.sessions, request.headers.get("authorization"), "192.0.2.7"),
+      );
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       return new Response(error.code, { status: error.status });
@@ -46,6 +49,15 @@ test("a token tells who its holder is, under any spelling of the scheme", async 
   }
 });
 
+test("an API key tells who its holder is, and is refused from elsewhere than it is bound to", async () => {
+  const { actor: holder } = await auth.signUp({ ...ada, email: "eve@example.org", username: "eve" });
+  const open = await keyFor(auth, holder);
+  const { status, body } = await send(`Bearer ${open.key}`);
+  expect([status, JSON.parse(body)]).toEqual([200, { ...holder, via: open.keyId, scopes: ["servers:read"] }]);
+  const bound = await keyFor(auth, holder, { name: "bound", cidrs: ["198.51.100.0/24"] });
+  expect(await send(`Bearer ${bound.key}`)).toEqual({ status: 403, body: "guard.ip_denied" });
+});
+
 test("without the header nobody is signed in", async () => {
   expect(await send()).toEqual({ status: 200, body: '{"kind":"anonymous"}' });
 });
@@ -61,6 +73,8 @@ describe("401 auth.invalid_token", () => {
     ["a scheme that begins alike", () => [`Bearerx ${token}`]],
     ["no token", () => ["Bearer"]],
     ["an empty header", () => [""]],
+    ["a key that nobody has", () => [`Bearer zpk_${"0".repeat(26)}_${"A".repeat(43)}`]],
+    ["a key and a token", () => [`Bearer zpk_0_A ${token}`]],
     ["garbage", () => ["Bearer ../../etc/passwd"]],
     ["a token that is too long", () => [`Bearer ${forge({ padding: "x".repeat(maxTokenLength) })}`]],
     ["a token that nobody signed", () => [`Bearer ${forge({ sub: "acc_x" }, { key: `not ${secret}` })}`]],

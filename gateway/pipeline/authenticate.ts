@@ -4,19 +4,23 @@ import { checkActor } from "#shared/contract/dispatch.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import type { Stage } from "../exchange.ts";
 
-// One scheme, one token, nothing else: two headers arrive joined by a comma and match no more.
-const bearer = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+) *$/i;
+// One scheme, one access token or API key, nothing else: two headers arrive joined by a comma and match no more.
+const bearer = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+|zpk_[\w-]+) *$/i;
 
 /**
- * Who sends a request, by its Authorization header. Without one: anonymous, whom protected routes answer with
- * `auth.required`. Rejects with `auth.invalid_token` or `auth.session_outdated`, and with `service.unavailable`
- * while the session cannot be looked up.
+ * Who sends a request from `address`, by its Authorization header. Without one: anonymous, whom protected routes
+ * answer with `auth.required`. Rejects with `auth.invalid_token`, `auth.session_outdated`, `guard.ip_denied` for a key
+ * that is bound to other addresses, and with `service.unavailable` while the session cannot be looked up.
  */
-export async function authenticate(sessions: Sessions, authorization: string | null): Promise<Actor> {
+export async function authenticate(
+  sessions: Sessions,
+  authorization: string | null,
+  address: string,
+): Promise<Actor> {
   if (authorization === null) return anonymous;
-  const token = bearer.exec(authorization)?.[1];
-  if (token === undefined) throw coreFault("auth.invalid_token");
-  return await sessions.actorOf(token);
+  const credential = bearer.exec(authorization)?.[1];
+  if (credential === undefined) throw coreFault("auth.invalid_token");
+  return await sessions.actorOf(credential, address);
 }
 
 /**
@@ -28,6 +32,6 @@ export const authenticated =
   async (x) => {
     const { auth } = x.route.policy;
     if (auth !== "session" && auth !== "operator") return;
-    x.actor = await authenticate(sessions, x.request.headers.get("authorization"));
+    x.actor = await authenticate(sessions, x.request.headers.get("authorization"), x.address);
     checkActor(x.route.policy, x.actor);
   };

@@ -42,6 +42,11 @@ describe("a list of ranges", () => {
     expect(parseCidrs([range]).has(address)).toBe(expected);
   });
 
+  test("of IPv6 holds no IPv4 address, however wide it is", () => {
+    for (const range of ["::/0", "::1/64", "::/1"]) expect(parseCidrs([range]).has("8.8.8.8")).toBe(false);
+    expect(parseCidrs(["0.0.0.0/0"]).has("2001:db8::1")).toBe(false);
+  });
+
   test("holds an address that one of its ranges holds", () => {
     const list = parseCidrs(["10.0.0.0/8", "fd00::/8"]);
     expect([list.size, list.has("10.0.0.1"), list.has("fd00::1"), list.has("9.0.0.1")]).toEqual([

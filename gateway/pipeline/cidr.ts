@@ -13,7 +13,8 @@ export type Cidrs = {
  * is none.
  */
 export function parseCidrs(entries: readonly string[]): Cidrs {
-  const ranges = new BlockList();
+  // One list per family: in a common one a wide IPv6 range holds every IPv4 address, in its mapped form.
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const entry of entries) {
     const [base = "", bits, ...rest] = entry.split("/");
     const address = normalizeAddress(base);
@@ -24,11 +25,11 @@ export function parseCidrs(entries: readonly string[]): Cidrs {
     const prefix = bits === undefined ? width : Number(bits) - shift;
     if ((bits !== undefined && !/^\d{1,3}$/.test(bits)) || prefix < 0 || prefix > width)
       throw new Error(`"${entry}" has no valid prefix length`);
-    ranges.addSubnet(address, prefix, family(address));
+    lists[family(address)].addSubnet(address, prefix, family(address));
   }
   return {
     size: entries.length,
-    has: (address) => isIP(address) !== 0 && ranges.check(address, family(address)),
+    has: (address) => isIP(address) !== 0 && lists[family(address)].check(address, family(address)),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Policy } from "#shared/contract/define.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
 import type { Stage } from "../exchange.ts";
-import { type ClientAddress, clientAddress } from "./address.ts";
+import { type ClientAddress, clientAddress, peerAddress } from "./address.ts";
 import { type Cidrs, parseCidrs } from "./cidr.ts";
 
 export type AddressRules = {
@@ -19,9 +19,15 @@ const loopback = parseCidrs(["127.0.0.0/8", "::1"]);
 export const guardIp =
   (rules: AddressRules): Stage =>
   (x) => {
+    const { guard } = x.route.policy;
+    // The common case needs none of the headers.
+    if (guard === "none" && rules.trustedProxies.size === 0) {
+      x.address = peerAddress(x.socketAddress);
+      return;
+    }
     const client = clientAddress(x.socketAddress, x.request.headers, rules.trustedProxies);
     x.address = client.address;
-    checkAddress(x.route.policy.guard, client, rules, x.log);
+    checkAddress(guard, client, rules, x.log);
   };
 
 /** Rejects with `guard.ip_denied` unless the address may use routes of this class. */

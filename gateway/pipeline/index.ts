@@ -1,21 +1,42 @@
 import type { Sessions } from "#gateway/auth/sessions.ts";
 import type { Bus } from "#shared/bus/connect.ts";
 import type { Service } from "#shared/contract/implement.ts";
+import type { Db } from "#shared/db/connect.ts";
+import type { Clock } from "#shared/process/clock.ts";
 import type { Stage } from "../exchange.ts";
+import { audited } from "./audit.ts";
 import { authenticated } from "./authenticate.ts";
 import { call } from "./call.ts";
 import { type AddressRules, guardIp } from "./guard-ip.ts";
-import { readInput } from "./input.ts";
+import { checkInput, readInput } from "./input.ts";
+import { limited, type Limits } from "./limit.ts";
+import { guardOrigin, type OriginRules } from "./origin.ts";
 import { respond } from "./respond.ts";
 import type { TransferLimits } from "./transfer.ts";
 
 /** What every request of a contract's route goes through, in order; the first stage that rejects answers it. */
 export function pipeline(o: {
   bus: Bus;
+  db: Db;
   own: Service;
   sessions: Sessions;
   addresses: AddressRules;
+  origins: OriginRules;
+  rates: Limits;
+  rateKeys: number;
   limits: TransferLimits;
+  clock: Clock;
 }): readonly Stage[] {
-  return [guardIp(o.addresses), authenticated(o.sessions), readInput, call(o.bus, o.own), respond(o.limits)];
+  const own = o.own.contract.service;
+  return [
+    guardIp(o.addresses),
+    guardOrigin(o.origins),
+    authenticated(o.sessions),
+    readInput,
+    limited(o.rates, { maxKeys: o.rateKeys, clock: o.clock }),
+    checkInput(own),
+    audited({ db: o.db, clock: o.clock, own }),
+    call(o.bus, o.own),
+    respond(o.limits),
+  ];
 }

@@ -1,26 +1,29 @@
 import { Ticket } from "#shared/contract/ticket.ts";
-import type { Stage } from "../exchange.ts";
+import type { Exchange, Stage } from "../exchange.ts";
 import { transfer, type TransferLimits } from "./transfer.ts";
 
 /** The answer of a JSON route is its reply; that of a download or upload is what its ticket leads to. */
 export const respond =
   (limits: TransferLimits): Stage =>
-  async (x) => {
+  (x) => {
     const { http } = x.route;
-    if (!http || !x.answer) return;
-    if (http.kind !== "json") {
-      x.response = await transfer({
-        request: x.request,
-        ticket: Ticket.parse(x.answer.reply),
-        kind: http.kind,
-        log: x.log,
-        limits,
-      });
-      return;
-    }
-    const headers = { "content-type": "application/json", "cache-control": "no-store", ...x.answer.headers };
-    x.response = new Response(http.success === 204 ? null : JSON.stringify(x.answer.reply), {
-      status: http.success,
-      headers,
-    });
+    if (!http || !x.answer) return undefined;
+    if (http.kind !== "json") return pipe(x, http.kind, limits);
+    const { headers } = x;
+    headers["content-type"] = "application/json";
+    headers["cache-control"] = "no-store";
+    const told = Object.entries(x.answer.headers);
+    for (const [name, value] of told) if (name !== "set-cookie" || http.cookie) headers[name] = value;
+    const body = http.success === 204 ? null : x.answer.body;
+    x.response = new Response(body, { status: http.success, headers });
+    return undefined;
   };
+
+async function pipe(x: Exchange, kind: "download" | "upload", limits: TransferLimits): Promise<void> {
+  const ticket = Ticket.parse(await new Response(x.answer?.body).json());
+  const response = await transfer({ request: x.request, ticket, kind, log: x.log, limits });
+  for (const [name, value] of Object.entries(x.headers))
+    if (name === "vary") response.headers.append(name, value);
+    else response.headers.set(name, value);
+  x.response = response;
+}

@@ -53,14 +53,15 @@ export function exchangeForTest(
   name: keyof typeof gateway.routes,
   o: { headers?: Record<string, string>; socketAddress?: string; guard?: Policy["guard"] } = {},
 ): Exchange {
-  const { [name]: own } = gateway.routes;
+  const own: Route = gateway.routes[name];
+  const { http = { method: "GET", path: "/" } } = own;
   const route: Route = { ...own, policy: { ...own.policy, guard: o.guard ?? "none" } };
   return {
     contract: gateway,
     name,
     route,
-    binding: own.http,
-    request: new Request(`http://localhost${own.http.path}`, { headers: o.headers ?? {} }),
+    binding: http,
+    request: new Request(`http://localhost${http.path}`, { headers: o.headers ?? {} }),
     params: {},
     socketAddress: o.socketAddress ?? "127.0.0.1",
     address: "",
@@ -68,6 +69,8 @@ export function exchangeForTest(
     requestId: "",
     actor: anonymous,
     input: {},
+    headers: {},
+    settled: [],
     log: silentLogger,
   };
 }

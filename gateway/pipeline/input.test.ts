@@ -1,0 +1,19 @@
+import { expect, test } from "bun:test";
+import type { Fault } from "#shared/fault/fault.ts";
+import { readInput } from "./input.ts";
+import { exchangeForTest } from "./testing/pipeline.ts";
+
+test("400: a route that takes secrets reads nothing from the address", async () => {
+  const request = new Request("http://localhost/api/auth/login?identifier=ada&password=x", {
+    method: "POST",
+  });
+  const refused = await Promise.resolve(readInput({ ...exchangeForTest("login"), request })).then(
+    () => expect.unreachable(),
+    (fault: Fault) => fault,
+  );
+  expect(refused).toMatchObject({
+    status: 400,
+    code: "request.invalid",
+    details: { issues: [{ path: "identifier" }] },
+  });
+});

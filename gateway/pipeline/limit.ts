@@ -1,0 +1,89 @@
+import type { Policy } from "#shared/contract/define.ts";
+import { coreFault } from "#shared/fault/core.ts";
+import type { Clock } from "#shared/process/clock.ts";
+import type { Exchange, Stage } from "../exchange.ts";
+import { networkOf } from "./address.ts";
+import { type Buckets, buckets, type Rate } from "./buckets.ts";
+
+export type LimitClass = NonNullable<Policy["limit"]>;
+
+/**
+ * `perAccount` counts what is tried on the account that a request names, from wherever. It is larger than `perAddress`,
+ * so that no single address can use it up and keep its owner out.
+ */
+export type Limits = Record<LimitClass, { perAddress: Rate; perAccount?: Rate }>;
+
+type Limiter = { byAddress: Buckets; inAll: Buckets; byAccount: Buckets | undefined };
+
+// Many people may work behind one address. What succeeds costs a look at a password all the same, so it has a bound too.
+const successes = 6;
+
+/**
+ * Slows down whoever guesses: by the address that asks and by the account that is asked for, never by one count for
+ * all. A sign-in that succeeds counts neither against its account nor against its address, which may try six times as
+ * often in all as it may fail. Where one has succeeded before, the account's count holds nobody up: many attackers
+ * together cannot keep its owner out of the place where he works.
+ */
+export function limited(limits: Limits, o: { maxKeys: number; clock: Clock }): Stage {
+  const limiters = new Map<string, Limiter>();
+  for (const [name, { perAddress, perAccount }] of Object.entries(limits))
+    limiters.set(name, {
+      byAddress: buckets({ rate: perAddress, ...o }),
+      inAll: buckets({ rate: { ...perAddress, count: perAddress.count * successes }, ...o }),
+      byAccount: perAccount && buckets({ rate: perAccount, ...o }),
+    });
+  const familiar = recent(o.maxKeys);
+  return (x) => {
+    const { limit } = x.route.policy;
+    const limiter = limit && limiters.get(limit);
+    if (!limiter) return;
+    const address = networkOf(x.address);
+    admit(x, limiter.inAll.take(address), "address");
+    admit(x, limiter.byAddress.take(address), "address");
+    const account = accountOf(x);
+    const { byAccount } = limiter;
+    if (account === undefined || !byAccount) return;
+    const wait = byAccount.take(account);
+    const place = `${account} ${address}`;
+    if (!familiar.has(place)) admit(x, wait, "account");
+    if (limit !== "login") return;
+    x.settled.push((status) => {
+      if (status >= 400) return;
+      familiar.add(place);
+      limiter.byAddress.giveBack(address);
+      if (wait === 0) byAccount.giveBack(account);
+    });
+  };
+}
+
+function admit(x: Exchange, waitMs: number, by: "address" | "account"): void {
+  if (waitMs === 0) return;
+  x.log.warn({ limit: x.route.policy.limit, by, address: x.address }, "too many requests");
+  throw coreFault("limit.exceeded", { retryAfter: waitMs / 1000 });
+}
+
+/** The account that is tried: that of the session, else the one that the request names; no look at any is taken. */
+function accountOf({ actor, input, route }: Exchange): string | undefined {
+  // No name that a client sends can hold NUL.
+  if (actor.kind === "account") return `\0${actor.id}`;
+  // Only what the route reads: any other member is the client's to choose, and would choose the count as well.
+  const field = ["identifier", "email"].find((candidate) => candidate in route.request.shape);
+  const name = field && input[field];
+  // A longer one is nobody's name: its route refuses it.
+  return typeof name === "string" && name.length <= 254 ? name.trim().toLowerCase() : undefined;
+}
+
+/** The last `max` of what was added. */
+function recent(max: number): Pick<Set<string>, "has" | "add"> {
+  const kept = new Set<string>();
+  return {
+    has: (value) => kept.has(value),
+    add(value) {
+      kept.delete(value);
+      kept.add(value);
+      const oldest = kept.size > max ? kept.values().next().value : undefined;
+      if (oldest !== undefined) kept.delete(oldest);
+      return kept;
+    },
+  };
+}
