@@ -47,6 +47,7 @@ export const smallGame = {
   version: "1.16.5",
   memoryMiB: 512,
 };
+export const smallDev = { ctype: "dev", memoryMiB: 512 };
 export const settled = (operation: Operation) =>
   ["succeeded", "failed", "cancelled"].includes(operation.status);
 
@@ -68,9 +69,16 @@ export async function finish(api: Api, operationId: string, timeoutMs = 60_000):
 }
 
 /** A game server that is up, made through the API. */
-export async function gameServer(api: Api, body: Record<string, unknown> = {}): Promise<Server> {
-  const created = await api.send<{ operationId: string }>("POST", "/api/servers", { ...smallGame, ...body });
-  expect(created.status).toBe(202);
+export const gameServer = (api: Api, body: Record<string, unknown> = {}): Promise<Server> =>
+  serverOf(api, { ...smallGame, ...body });
+
+/** A dev server that is up, made through the API. */
+export const devServer = (api: Api, body: Record<string, unknown> = {}): Promise<Server> =>
+  serverOf(api, { ...smallDev, ...body });
+
+async function serverOf(api: Api, body: Record<string, unknown>): Promise<Server> {
+  const created = await api.send<{ operationId: string }>("POST", "/api/servers", body);
+  expect(created.status, JSON.stringify(created.body)).toBe(202);
   const operation = await finish(api, created.body.operationId);
   expect(operation.status, JSON.stringify(operation)).toBe("succeeded");
   const id = String(operation.result?.["serverId"]);

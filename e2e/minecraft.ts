@@ -13,8 +13,14 @@ export async function ping(
   return { version: answer.version.name, online: answer.players.online, max: answer.players.max };
 }
 
+export type Player = {
+  leave(): void;
+  /** Calls back once the connection has ended, whoever ended it. */
+  ended(then: () => void): void;
+};
+
 /** Joins as a player and resolves once the server has put it into the world; `leave` disconnects. */
-export async function join(address: string, version: string, username: string): Promise<{ leave(): void }> {
+export async function join(address: string, version: string, username: string): Promise<Player> {
   const client = minecraft.createClient({ ...split(address), version, username, auth: "offline" });
   await new Promise<void>((resolve, reject) => {
     client.once("login", () => resolve());
@@ -24,7 +30,7 @@ export async function join(address: string, version: string, username: string): 
     );
     client.once("end", (reason: string) => reject(new Error(`the connection ended: ${reason}`)));
   });
-  return { leave: () => client.end("bye") };
+  return { leave: () => client.end("bye"), ended: (then) => void client.once("end", () => then()) };
 }
 
 function split(address: string): { host: string; port: number } {

@@ -39,6 +39,7 @@ export async function startStack(
     env: {
       ...process.env,
       LOCAL_HOST_PACKAGES: packages,
+      ...crowd,
       ...o.env,
       ZPACK_HOME: home,
       ZPACK_PORT: String(port),
@@ -73,6 +74,17 @@ export async function startStack(
     },
   };
 }
+
+// All customers of all tests come from one address.
+const crowd = {
+  LIMIT_REGISTER_PER_ADDRESS: "1000/60",
+  LIMIT_REGISTER_PER_ACCOUNT: "1001/60",
+  LIMIT_LOGIN_PER_ADDRESS: "1000/60",
+  LIMIT_LOGIN_PER_ACCOUNT: "1001/60",
+  LIMIT_RECOVER_PER_ADDRESS: "1000/60",
+  LIMIT_RECOVER_PER_ACCOUNT: "1001/60",
+  LIMIT_REFRESH_PER_ADDRESS: "1000/60",
+};
 
 // The packages of the embedded game are large: all stacks of one run, and of the next one, share them. Not below the
 // checkout, which servers with users of their own may not be able to walk through.

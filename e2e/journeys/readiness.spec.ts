@@ -6,7 +6,7 @@ import { ping } from "#e2e/minecraft.ts";
 import { processes, type RunningStack, startStack, until } from "#e2e/stack.ts";
 
 // Nobody polls here: what the servers know is what status requests have asked for, so that calls can be counted.
-const freshMs = 400;
+const freshMs = 800;
 const ttlMs = 2_500;
 
 type Status = {

@@ -1,11 +1,12 @@
 import { startAgent } from "#infra/agent/agent.ts";
 import { readEnvironment } from "#infra/agent/environment.ts";
+import { readAdmission } from "#infra/agent/token.ts";
 
 // The real agent behind a front that can be told to answer /ready wrongly, late or not at all. Runs under Bun, in the
 // place of the agent: `POST /mood {mood}` sets the mood, `GET /mood` says how often /ready was asked.
 
 const env = readEnvironment(process.env);
-const agent = startAgent({ ...env, port: 0 });
+const agent = startAgent({ ...env, admission: await readAdmission(Bun.stdin.stream()), port: 0 });
 let mood = "well";
 let asked = 0;
 const never = new Promise<Response>(() => {});

@@ -10,23 +10,22 @@ const root = join(import.meta.dir, "../..");
 const temp = mkdtempSync(join(tmpdir(), "zpack-check-"));
 const env = checkEnvironment(process.env);
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const cleanUp = () => {
-  endAll();
-  rmSync(temp, { recursive: true, force: true });
-};
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => {
-    cleanUp();
-    process.exit(1);
-  });
+let ending = false;
+async function end(code: number): Promise<void> {
+  // A terminal and npm both pass Ctrl-C on: it comes twice.
+  if (ending) return;
+  ending = true;
+  await endAll();
+  rmSync(temp, { recursive: true, force: true });
+  process.exit(code);
 }
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(1));
 // npm killed outright forwards no signal; its child only sees that it has another parent now.
 const parent = process.ppid;
 setInterval(() => {
-  if (process.ppid === parent) return;
-  cleanUp();
-  process.exit(1);
+  if (process.ppid !== parent) void end(1);
 }, 250).unref();
 
 const total = await runSteps(steps, {
@@ -35,8 +34,8 @@ const total = await runSteps(steps, {
   say,
   leftovers,
   graceMs: 3_000,
-  execute: (command, more) => execute(command, root, { ...env, ...more }),
+  // Nothing new begins while everything ends.
+  execute: (command, more) => (ending ? new Promise(() => {}) : execute(command, root, { ...env, ...more })),
 });
-cleanUp();
 say(`${total.passed} passed, ${total.failed} failed`);
-process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
+await end(total.failed > 0 || total.passed === 0 ? 1 : 0);

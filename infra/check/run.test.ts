@@ -1,10 +1,13 @@
 import { afterEach, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { listProcesses } from "#shared/process/proc.ts";
 import { checkEnvironment, endAll, execute, leftovers } from "./execute.ts";
 import { runSteps } from "./run.ts";
 import type { Step } from "./steps.ts";
 
-afterEach(endAll);
+afterEach(() => endAll());
 
 const env = checkEnvironment(process.env);
 
@@ -66,4 +69,27 @@ test("a developer's own settings do not reach a check", async () => {
 
 test("a command has no input to wait for", async () => {
   expect(await execute(["cat"], tmpdir(), env)).toBe(0);
+});
+
+test("an end takes along what has left its group, its environment and its parent", async () => {
+  const marker = `${90_000 + (process.pid % 9_000)}`;
+  const command = ["sh", "-c", `env -i setsid sh -c 'sleep ${marker} & wait' & sleep 60`];
+  const ended = execute(command, tmpdir(), env);
+  const sleeper = () => listProcesses().find((found) => found.command.join(" ") === `sleep ${marker}`);
+  while (!sleeper()) await Bun.sleep(5);
+  await endAll();
+  expect(sleeper()).toBeUndefined();
+  expect(await ended).toBe(137);
+});
+
+test("an end asks a launcher to stop in order before anything of its stack is killed", async () => {
+  const place = mkdtempSync(join(tmpdir(), "zpack-end-"));
+  const stopped = join(place, "stopped");
+  const launcher = `trap 'echo >${stopped}; exit 0' TERM; echo >${place}/up; while :; do sleep 0.01; done`;
+  const ended = execute(["sh", "-c", `setsid sh -c "$1" & sleep 60`, "sh", launcher], tmpdir(), env);
+  while (!existsSync(join(place, "up"))) await Bun.sleep(5);
+  await endAll();
+  expect(existsSync(stopped)).toBe(true);
+  await ended;
+  rmSync(place, { recursive: true });
 });

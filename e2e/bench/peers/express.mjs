@@ -4,10 +4,10 @@
 import { createServer } from "node:http";
 import express from "express";
 import jwt from "jsonwebtoken";
-import pg from "pg";
+import { Pool } from "pg";
 
 const { PEER_MODE: mode, PEER_SECRET: secret, PEER_DATABASE_URL: connectionString } = process.env;
-const pool = new pg.Pool({ connectionString, max: 10 });
+const pool = new Pool({ connectionString, max: 10 });
 const columns = "vmid, customer_id, name, observation";
 const all = await pool.query(`select ${columns} from server`);
 const memory = new Map(all.rows.map((row) => [row.vmid, row]));
@@ -37,11 +37,15 @@ app.use((req, res, next) => {
     res.status(401).json({ code: "auth.invalid_token" });
   }
 });
-app.get("/api/servers/:id/status", async (req, res) => {
-  const row = await find(Number(req.params.id));
-  if (!row || row.customer_id !== req.claims.sub) return res.status(404).json({ code: "servers.not_found" });
-  res.set("cache-control", "no-store").json({ ...row.observation, name: row.name });
+app.get("/api/servers/:id/status", (req, res, next) => {
+  void answer(req, res).catch(next);
 });
+
+async function answer(req, res) {
+  const row = await find(Number(req.params.id));
+  if (!row || row.customer_id !== req.claims.sub) res.status(404).json({ code: "servers.not_found" });
+  else res.set("cache-control", "no-store").json({ ...row.observation, name: row.name });
+}
 
 const server = createServer(app);
 server.listen(0, "127.0.0.1", () => process.stdout.write(`${server.address().port}\n`));
