@@ -14,6 +14,9 @@ import { schemaOf } from "./names.ts";
  */
 export type Tx = postgres.ISql & { json(value: unknown): postgres.Parameter };
 
+/** One statement of a `Tx`, sent when it is waited for. */
+export type Statement<R extends readonly postgres.MaybeRow[]> = postgres.PendingQuery<R>;
+
 /** The driver itself, without the guards of `withTx`. */
 export type Driver = postgres.Sql;
 

@@ -53,7 +53,7 @@ afterAll(async () => {
 });
 
 test("late statements of a transaction that lost its connection never reach the next transaction", async () => {
-  const sql = pool(1, { idle_in_transaction_session_timeout: 50 });
+  const sql = pool(1, { idle_in_transaction_session_timeout: 500 });
   const nextIsOpen = Promise.withResolvers<void>();
   const late = Promise.withResolvers<string | undefined>();
   const first = sql.begin(async (tx) => {
@@ -94,6 +94,25 @@ test.each([1, 2])(
     }
   },
 );
+
+test("a statement that takes long keeps nobody waiting but its own caller", async () => {
+  const sql = pool(2);
+  const pid = Promise.withResolvers<number>();
+  const slow = codeIn(
+    (async () => {
+      const [row] = await sql<[{ pid: number }]>`select pg_backend_pid() as pid`;
+      pid.resolve(row.pid);
+      await sql`select pg_sleep(60)`;
+    })(),
+  );
+  await busy(await pid.promise);
+  const others = Array.from({ length: 20 }, (_, i) =>
+    i % 2 === 0 ? sql`select 1` : sql.begin((tx) => tx`select 1`),
+  );
+  expect(await Promise.all(others)).toHaveLength(20);
+  await admin`select pg_terminate_backend(${await pid.promise})`;
+  expect(await slow).toEqual(lost);
+});
 
 test("two thousand transactions and plain statements on four connections keep their books", async () => {
   await admin`truncate balance`;
