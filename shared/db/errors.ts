@@ -1,19 +1,24 @@
 import { coreFault } from "#shared/fault/core.ts";
+import { Fault } from "#shared/fault/fault.ts";
 
 /** Codes of Postgres (SQLSTATE) after which the same transaction may succeed when it is run again. */
 const conflicts = new Set(["40001", "40P01"]);
 
-/** Codes with which the database is away, full, or gave up for lack of time. */
-const unavailable = new Set(
-  [
-    "CONNECTION_CLOSED CONNECTION_DESTROYED CONNECTION_ENDED CONNECT_TIMEOUT",
-    "ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENOTFOUND EAI_AGAIN",
-    "08000 08001 08003 08004 08006", // connection exceptions
-    "53300 53400", // too many connections, a configured limit
-    "57P01 57P02 57P03 57P05", // shut down, crashed, starting up, idle too long
-    "25P03 25P04", // idle in transaction, transaction time-out
-    "57014", // statement time-out
-  ].flatMap((line) => line.split(" ")),
+const codes = (...lines: string[]) => new Set(lines.flatMap((line) => line.split(" ")));
+
+/** Codes with which the database is away or full. */
+const away = codes(
+  "CONNECTION_CLOSED CONNECTION_DESTROYED CONNECTION_ENDED CONNECT_TIMEOUT",
+  "ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENOTFOUND EAI_AGAIN",
+  "08000 08001 08003 08004 08006", // connection exceptions
+  "53300 53400", // too many connections, a configured limit
+  "57P01 57P02 57P03 57P05", // shut down, crashed, starting up, idle too long
+);
+
+/** Codes with which it gave up for lack of time. */
+const late = codes(
+  "25P03 25P04", // idle in transaction, transaction time-out
+  "57014", // statement time-out
 );
 
 /** The `code` of an error of the driver or of Postgres, if it has one. */
@@ -31,9 +36,25 @@ export function isConflict(error: unknown): boolean {
   return conflicts.has(code);
 }
 
+/** Ours, to be told from what others say of services that are away, with causes of the same codes. */
+const outages = new WeakSet<Fault>();
+
 /** What the caller of `withTx` gets: an absent database is `service.unavailable`, everything else is unchanged. */
 export function translate(error: unknown): unknown {
-  return isUnavailable(error) ? coreFault("service.unavailable", {}, { cause: error }) : error;
+  if (!isUnavailable(error)) return error;
+  const fault = coreFault("service.unavailable", {}, { cause: error });
+  if (isAway(error)) outages.add(fault);
+  return fault;
+}
+
+/** Whether `withTx` rejected because the database was away: no fault of the work, however often it is tried. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof Fault && outages.has(error);
+}
+
+/** Whether an error of the driver says that the database is away; what was under way then may have happened. */
+export function isAway(error: unknown): boolean {
+  return away.has(codeOf(error) ?? "");
 }
 
 function isUnavailable(error: unknown): boolean {
@@ -41,5 +62,5 @@ function isUnavailable(error: unknown): boolean {
   if (code === undefined) return false;
   // 55P03 is also what NOWAIT answers, on purpose: only the time-out is a lack of service.
   if (code === "55P03") return error instanceof Error && error.message.includes("lock timeout");
-  return unavailable.has(code);
+  return away.has(code) || late.has(code);
 }

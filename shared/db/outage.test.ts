@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { postgresForTest, type TestPostgres } from "#shared/testing/postgres.ts";
 import { connectDb } from "./connect.ts";
-import { withTx } from "./tx.ts";
+import { single, withTx } from "./tx.ts";
 
 let pg: TestPostgres;
 beforeAll(async () => {
@@ -116,6 +116,8 @@ test("a transaction that was given up is rolled back when its connection answers
   const db = pg.connect({ max: 1 });
   const released = Promise.withResolvers<void>();
   const late = Promise.withResolvers<string>();
+  // Connected before: the time below is the transaction's alone.
+  await withTx(db, (tx) => tx`select 1`);
   const slow = withTx(
     db,
     async (tx) => {
@@ -126,7 +128,7 @@ test("a transaction that was given up is rolled back when its connection answers
         (error: unknown) => late.resolve(String(error)),
       );
     },
-    { timeoutMs: 50 },
+    { timeoutMs: 200 },
   );
   expect(slow).rejects.toMatchObject(unavailable);
   await withTx(db, async (tx) => {
@@ -156,4 +158,34 @@ test("waiting for a free connection counts as time, and what waited too long nev
   // The driver serves in order: when this one has had the connection, the one that was given up has had its turn.
   await withTx(db, (tx) => tx`select 1`);
   expect(began).toBe(false);
+});
+
+test("a single statement that is cut off is service.unavailable, and the next ones have new connections", async () => {
+  const db = pg.connect({ max: 2 });
+  const sleeping = [1, 2].map(() => single(db, (sql) => sql`select pg_sleep(60)`).catch((e: unknown) => e));
+  const busy = () =>
+    withTx(
+      pg.db,
+      (tx) => tx`select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`,
+    );
+  while ((await busy()).length < 2);
+  await pg.cutConnections();
+  for (const error of await Promise.all(sleeping)) expect(error).toMatchObject(unavailable);
+  for (let i = 0; i < 4; i++)
+    expect([...(await single(db, (sql) => sql`select 1 as one`))]).toEqual([{ one: 1 }]);
+});
+
+test("single statements into a network that went away hold nobody for ever", async () => {
+  const cable = cableToDatabase();
+  const db = connectDb({ url: cable.url, schema: "billing", name: "test", max: 2, connectTimeoutMs: 500 });
+  const ask = (timeoutMs: number) => single(db, (sql) => sql`select 1 as one`, { timeoutMs });
+  await Promise.all([ask(5_000), ask(5_000)]);
+  cable.cut();
+  const asked = [1, 2, 3].map(() => ask(100).catch((error: unknown) => error));
+  for (const error of await Promise.all(asked)) expect(error).toMatchObject(unavailable);
+  cable.mend();
+  // The two connections stay as silent as they were; nothing but their replacement lets this end.
+  while ((await ask(300).catch(() => [])).length === 0);
+  await db.close(0);
+  cable.stop();
 });

@@ -6,7 +6,6 @@ import { postgresForTest, type TestPostgres } from "#shared/testing/postgres.ts"
 import { silentLogger } from "#shared/telemetry/log.ts";
 import { mechanismMigrations } from "./migrate.ts";
 import { emit, type Publisher, type Relay, startRelay } from "./outbox.ts";
-import { once } from "./inbox.ts";
 import { withTx } from "./tx.ts";
 
 const event = {
@@ -250,25 +249,4 @@ test("several relays share the work: every event once, each key in order", async
   while ((await waiting()) > 0) await clock.advance(1_000);
   expect(target.received).toHaveLength(100);
   for (const key of keys) expect(versions(key)).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
-});
-
-test("what was published longer ago than the retention is deleted, and old inbox and idempotency rows with it", async () => {
-  relay({ retentionMs: 60_000, purgeEveryMs: 5_000, idempotencyMs: 30_000 });
-  await put("b1", 1);
-  await idle(async () => (await waiting()) === 0);
-  await withTx(pg.db, async (tx) => {
-    await once(tx, "c", "old");
-    await tx`update inbox set created_at = now() - interval '181 seconds'`;
-    await once(tx, "c", "young");
-    await tx`insert into idempotency (scope, key, body_sha256, created_at)
-      values ('s', 'old', '', now() - interval '31 seconds'), ('s', 'young', '', now())`;
-  });
-  await clock.advance(61_000);
-  await idle(() => true);
-  const left = await withTx(pg.db, async (tx) => ({
-    outbox: (await tx`select from outbox`).length,
-    inbox: (await tx<{ id: string }[]>`select event_id as id from inbox`).map((row) => row.id),
-    idempotency: (await tx<{ key: string }[]>`select key from idempotency`).map((row) => row.key),
-  }));
-  expect(left).toEqual({ outbox: 0, inbox: ["young"], idempotency: ["young"] });
 });

@@ -1,5 +1,5 @@
 import type { Db, Tx } from "./connect.ts";
-import { withTx } from "./tx.ts";
+import { single, withTx } from "./tx.ts";
 
 /** After so many refusals an event no longer holds up the later ones of its key. */
 export const parkedAfter = 5;
@@ -48,10 +48,15 @@ export async function settle(
 ): Promise<void> {
   const ids = (kind: Outcome["kind"]) =>
     outcomes.filter((each) => each.kind === kind).map(({ row }) => row.id);
+  const published = (tx: Tx) => tx`
+    update outbox set published_at = ${o.now}, error = null, updated_at = now()
+    where id = any(${ids("published")}::text[])`;
+  if (outcomes.every(({ kind }) => kind === "published")) {
+    await single(db, published);
+    return;
+  }
   await withTx(db, async (tx) => {
-    await tx`
-      update outbox set published_at = ${o.now}, error = null, updated_at = now()
-      where id = any(${ids("published")}::text[])`;
+    await published(tx);
     await tx`
       update outbox set not_before = '-infinity', updated_at = now()
       where id = any(${ids("deferred")}::text[]) and published_at is null`;

@@ -39,12 +39,20 @@ export type RelayOptions = {
   /** How often the outbox and the stream are looked at without being woken. */
   sweepMs?: number;
   batch?: number;
-  /** Longer than a batch takes: after a crash its events are published again, with the same ids. */
+  /**
+   * How long a batch is left to its relay. After a crash of either the process or the database in the middle of one, its
+   * events wait for so long until they are published again, with the same ids: a batch that only takes long is none the
+   * worse for it.
+   */
   leaseMs?: number;
   /** How long published events are kept, at least as long as the stream keeps them. */
   retentionMs?: number;
   /** How long an answer is remembered for its idempotency key. */
   idempotencyMs?: number;
+  /** How long operations that have ended can be looked at. */
+  operationMs?: number;
+  /** How long jobs that failed at every attempt can be looked at. */
+  deadJobMs?: number;
   purgeEveryMs?: number;
 };
 
@@ -96,9 +104,11 @@ const hour = 60 * 60 * 1000;
 const defaults = {
   sweepMs: 1_000,
   batch: 100,
-  leaseMs: 60_000,
+  leaseMs: 10_000,
   retentionMs: 72 * hour,
   idempotencyMs: 48 * hour,
+  operationMs: 90 * 24 * hour,
+  deadJobMs: 30 * 24 * hour,
   purgeEveryMs: 60_000,
 };
 
@@ -118,13 +128,11 @@ function rounds(o: Settings, stopping: AbortSignal): () => Promise<void> {
     }
     for (let full = true; full && !stopping.aborted;) full = (await publishBatch(o)) === o.batch;
     if (clock.now() - purged >= o.purgeEveryMs) {
+      const { retentionMs, idempotencyMs, operationMs, deadJobMs } = o;
       // An event can come again until the stream, filled anew from our oldest rows, has forgotten it.
-      const inboxAgeMs = 3 * o.retentionMs;
-      await purge(db, {
-        publishedBefore: before(o.retentionMs),
-        inboxAgeMs,
-        idempotencyAgeMs: o.idempotencyMs,
-      });
+      const inboxMs = 3 * retentionMs;
+      const keep = { publishedMs: retentionMs, inboxMs, idempotencyMs, operationMs, deadJobMs };
+      await purge(db, keep, clock.now(), stopping);
       purged = clock.now();
     }
   };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { asAdmin } from "./admin.ts";
 import { postgresForTest, type TestPostgres } from "#shared/testing/postgres.ts";
 import type { Tx } from "./connect.ts";
-import { afterCommit, withTx } from "./tx.ts";
+import { afterCommit, afterEnd, single, withTx } from "./tx.ts";
 
 let pg: TestPostgres;
 beforeAll(async () => {
@@ -66,6 +66,66 @@ test("steps after commit run once, after it, and never when it failed", async ()
     await tx`select 1 / 0`;
   }).catch(() => {});
   expect(ran).toEqual(["inside", "first", "last"]);
+});
+
+test("steps after the end learn of each attempt whether it was committed", async () => {
+  const ended: string[] = [];
+  let attempts = 0;
+  await withTx(pg.db, async (tx) => {
+    afterEnd(tx, (end) => ended.push(end));
+    if (++attempts === 1) await tx`do $$ begin raise exception using errcode = '40001'; end $$`;
+  });
+  await withTx(pg.db, async (tx) => {
+    afterEnd(tx, (end) => ended.push(end));
+    throw new Error("no");
+  }).catch(() => {});
+  expect(ended).toEqual(["rolled back", "committed", "rolled back"]);
+});
+
+test("what a function asks for after its time was up ends at once, as unknown", async () => {
+  const ended: string[] = [];
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const late = withTx(
+    pg.db,
+    async (tx) => {
+      await over;
+      afterEnd(tx, (end) => ended.push(end));
+    },
+    { timeoutMs: 20 },
+  );
+  expect(await late.catch((error: unknown) => error)).toMatchObject({ code: "service.unavailable" });
+  expect(ended).toEqual([]);
+  resolve();
+  await Bun.sleep(0);
+  expect(ended).toEqual(["unknown"]);
+});
+
+test("a single statement commits by itself, and rejects like a transaction", async () => {
+  const rows = await single(
+    pg.db,
+    (sql) => sql<{ cents: number }[]>`update account set cents = 3 where id = 1 returning cents`,
+  );
+  expect([...rows]).toEqual([{ cents: 3 }]);
+  expect(await cents()).toEqual([3, 0]);
+  expect(single(pg.db, (sql) => sql`insert into account values (1, 1)`)).rejects.toMatchObject({
+    code: "23505",
+  });
+  const slow = single(pg.db, (sql) => sql`select pg_sleep(60)`, { timeoutMs: 20 });
+  expect(slow).rejects.toMatchObject(unavailable);
+  const impatient = pg.connect({ statementTimeoutMs: 20 });
+  expect(single(impatient, (sql) => sql`select pg_sleep(60)`)).rejects.toMatchObject(unavailable);
+});
+
+test("a single statement that waited too long for a connection never runs", async () => {
+  const db = pg.connect({ max: 1 });
+  await withTx(db, async (tx) => {
+    await tx`select 1`;
+    const waiting = single(db, (sql) => sql`update account set cents = 9`, { timeoutMs: 20 });
+    expect(waiting).rejects.toMatchObject(unavailable);
+  });
+  // The driver serves in order: when this one has had the connection, the one that was given up has had its turn.
+  await single(db, (sql) => sql`select 1`);
+  expect(await cents()).toEqual([0, 0]);
 });
 
 test("a serialisation failure is run again, with only the last attempt's steps after commit", async () => {

@@ -1,6 +1,6 @@
 import { coreFault } from "#shared/fault/core.ts";
-import { type Db, type Pool, poolOf, type Tx } from "./connect.ts";
-import { codeOf, isConflict, translate } from "./errors.ts";
+import { type Db, type Pool, poolOf, type Statement, type Tx } from "./connect.ts";
+import { codeOf, isAway, isConflict, translate } from "./errors.ts";
 
 export type TxOptions = {
   isolation?: "read committed" | "repeatable read" | "serializable";
@@ -11,7 +11,10 @@ export type TxOptions = {
 
 const maxAttempts = 5;
 
-type Open = { db: Db; committed: (() => void)[] };
+/** How a transaction ended. `unknown`: the confirmation was lost, or not waited for any longer. */
+export type TxEnd = "committed" | "rolled back" | "unknown";
+
+type Open = { db: Db; committed: (() => void)[]; ended: ((end: TxEnd) => void)[]; end?: TxEnd };
 const open = new WeakMap<Tx, Open>();
 
 /**
@@ -39,18 +42,19 @@ async function attempts<T>(
 ): Promise<T> {
   const pool = poolOf(db);
   for (let attempt = 1; ; attempt++) {
-    const committed: (() => void)[] = [];
+    const scope: Open = { db, committed: [], ended: [] };
     let began = false;
     try {
       const run = (tx: Tx) => {
         began = true;
-        open.set(tx, { db, committed });
+        open.set(tx, scope);
         return fn(tx);
       };
       const result = await once(pool, run, options, limit);
-      settle(pool, committed);
+      settle(pool, scope, "committed");
       return result;
     } catch (error) {
+      settle(pool, scope, limit.aborted || isAway(error) ? "unknown" : "rolled back");
       // An idle connection that the server closed just now is noticed at "begin": nothing has happened yet.
       const stale = !began && codeOf(error) === "CONNECTION_CLOSED";
       if (attempt >= maxAttempts || limit.aborted || !(isConflict(error) || stale)) throw translate(error);
@@ -59,9 +63,60 @@ async function attempts<T>(
   }
 }
 
+/**
+ * Runs one statement as a transaction of its own, in one round trip where `withTx` takes three: for what is asked all
+ * the time. Rejects like `withTx`, also when the connection was lost before the answer: it may have happened then.
+ */
+export async function single<R extends readonly object[]>(
+  db: Db,
+  statement: (sql: Tx) => Statement<R>,
+  options: Pick<TxOptions, "timeoutMs"> = {},
+): Promise<R> {
+  const pool = poolOf(db);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await alone(pool, statement, options.timeoutMs ?? pool.transactionTimeoutMs);
+    } catch (error) {
+      if (attempt >= maxAttempts || !isConflict(error)) throw translate(error);
+      await Bun.sleep(Math.random() * 10 * 2 ** attempt);
+    }
+  }
+}
+
+async function alone<R extends readonly object[]>(
+  pool: Pool,
+  statement: (sql: Tx) => Statement<R>,
+  timeoutMs: number,
+): Promise<R> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const { sql } = pool;
+  const query = statement(sql as Tx);
+  const timer = setTimeout(() => {
+    reject(coreFault("service.unavailable", { detail: "The database took too long" }));
+    // What still waits for a connection never begins; what was sent is ended by the server's own time limit.
+    if (Reflect.get(query, "state") === null) query.cancel();
+    watchStuck(pool, sql, query);
+  }, timeoutMs);
+  try {
+    return await Promise.race([query, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Runs `fn` once the transaction has committed; never when it did not. `fn` wakes somebody, it does not fail. */
 export function afterCommit(tx: Tx, fn: () => void): void {
   openTx(tx).committed.push(fn);
+}
+
+/**
+ * Runs `fn` once the transaction, or this attempt at it, is over; at once when it is over already, as for a function
+ * that goes on after its time was up. `fn` does not fail.
+ */
+export function afterEnd(tx: Tx, fn: (end: TxEnd) => void): void {
+  const scope = openTx(tx);
+  if (scope.end) fn(scope.end);
+  else scope.ended.push(fn);
 }
 
 /** The database that a running transaction belongs to. */
@@ -128,12 +183,13 @@ function watchStuck(pool: Pool, sql: Pool["sql"], work: Promise<unknown>): void 
   work.then(settled, settled);
 }
 
-function settle(pool: Pool, committed: (() => void)[]): void {
-  for (const fn of committed) {
+function settle(pool: Pool, scope: Open, end: TxEnd): void {
+  scope.end = end;
+  for (const fn of [...scope.ended, ...(end === "committed" ? scope.committed : [])]) {
     try {
-      fn();
+      fn(end);
     } catch (error) {
-      pool.log.error({ err: error }, "a step after commit failed");
+      pool.log.error({ err: error }, "a step after a transaction failed");
     }
   }
 }
