@@ -8,7 +8,7 @@ export type Job = {
   payload: Record<string, unknown>;
   /** 1 in the first run; runs that ended well or with `again` do not count. */
   attempt: number;
-  /** Larger in every later run of any job: what a stale worker is recognised by. */
+  /** Another one in every run of any job: what a stale worker is recognised by. */
   fence: number;
 };
 
@@ -29,11 +29,34 @@ export class LeaseLost extends Error {
   }
 }
 
-/** The run that a handler is given. `abort` is what its signal follows; a lost lease that a write runs into aborts it too. */
-export function fencedRun(db: Db, job: Job, abort: AbortController): Run {
+/** What tells a handler to end; its signal is made when somebody looks at it, which most handlers never do. */
+export class Abort {
+  private controller: AbortController | undefined;
+  private reason: { error: Error } | undefined;
+
+  get aborted(): boolean {
+    return this.reason !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.reason) this.controller.abort(this.reason.error);
+    return this.controller.signal;
+  }
+
+  abort(error: Error): void {
+    this.reason ??= { error };
+    this.controller?.abort(this.reason.error);
+  }
+}
+
+/** The run that a handler is given. A lost lease that a write runs into aborts its signal. */
+export function fencedRun(db: Db, job: Job, abort: Abort): Run {
   return {
     job,
-    signal: abort.signal,
+    get signal() {
+      return abort.signal;
+    },
     fenced: async (fn) => {
       try {
         return await fencedTx(db, job, fn);

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { withTx } from "#shared/db/tx.ts";
+import { coreFault } from "#shared/fault/core.ts";
 import { systemClock } from "#shared/process/clock.ts";
+import { startChild } from "#shared/testing/child.ts";
 import { manualClock } from "#shared/testing/clock.ts";
 import { LeaseLost, type Run } from "./fence.ts";
 import { aborted, queueForTest, runs, until } from "./fixtures.ts";
@@ -164,18 +166,54 @@ test("a job that its workers never survive dies too", async () => {
 test("after kill -9 of a worker's process another one runs the job when the lease is over", async () => {
   await using q = await queueForTest();
   await q.ask("a", { payload: { from: "before" } });
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "worker.child.ts")], {
-    env: { ...process.env, WORKER_URL: q.pg.url, WORKER_LEASE_MS: "1000" },
-    stdio: ["ignore", "pipe", "inherit"],
+  const child = startChild(join(import.meta.dir, "worker.child.ts"), {
+    WORKER_URL: q.pg.url,
+    WORKER_HANDLER: "hang",
+    WORKER_LEASE_MS: "1000",
   });
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  expect(new TextDecoder().decode(value)).toBe("a 1\n");
-  child.kill("SIGKILL");
-  await child.exited;
+  expect(await child.next()).toBe("a 1");
+  await child.kill();
   const killed = performance.now();
   const begun = runs();
   q.worker(async (run) => begun.began(run), { clock: systemClock, sweepMs: 20 });
   expect((await begun.next()).job).toMatchObject({ key: "a", attempt: 2, payload: { from: "before" } });
   expect(performance.now() - killed).toBeLessThan(3000);
+});
+
+test("a run that ends for want of the database is repeated and counts as no attempt", async () => {
+  await using q = await queueForTest();
+  const nowhere = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const url = new URL(q.pg.url);
+  url.port = String(nowhere.port);
+  nowhere.stop(true);
+  const away = q.pg.connect({ url: url.href });
+  const begun = runs();
+  let failures = 5;
+  q.worker(async (run) => {
+    if (failures-- > 0) await withTx(away, (tx) => tx`select 1`);
+    begun.began(run);
+  });
+  await q.ask("a");
+  let next: Run | undefined;
+  void begun.next().then((run) => (next = run));
+  await until(async () => {
+    await q.clock.advance(500);
+    return next !== undefined;
+  });
+  expect(next?.job).toMatchObject({ key: "a", attempt: 1 });
+  await until(async () => (await q.stats())?.depth === 0);
+});
+
+test("another service that is away is a failed attempt, whatever the cause is called", async () => {
+  await using q = await queueForTest();
+  q.worker(async () => {
+    const cause = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+    throw coreFault("service.unavailable", {}, { cause });
+  });
+  await q.ask("a");
+  type Row = { attempt: number; lastError: string | null; dueAt: Date };
+  const read = async () =>
+    (await withTx(q.db, (tx) => tx<Row[]>`select attempt, last_error, due_at from job`))[0];
+  await until(async () => (await read())?.lastError !== null);
+  expect(await read()).toMatchObject({ attempt: 1, dueAt: new Date(q.clock.now() + 1000) });
 });

@@ -1,16 +1,8 @@
 import { expect, test } from "bun:test";
+import { seeded } from "#shared/testing/random.ts";
 import { queueForTest, until } from "./fixtures.ts";
 
 const rounds = process.env["FULL"] ? 10 : 1;
-
-/** The same numbers in [0, 1) for the same seed. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 // What must hold, whatever is asked for, fails, is put off, and whichever worker stops.
 for (let round = 1; round <= rounds; round++) {

@@ -1,42 +1,13 @@
-import type { Db } from "#shared/db/connect.ts";
-import { withTx } from "#shared/db/tx.ts";
-import type { Clock } from "#shared/process/clock.ts";
-import type { Logger } from "#shared/telemetry/log.ts";
+import { single, withTx } from "#shared/db/tx.ts";
 import { execute } from "./execute.ts";
-import { type Job, LeaseLost, type Run } from "./fence.ts";
-import { claim, nextDue, type Outcome, renew, settle, useIndexes } from "./store.ts";
-import { onLocalWork, type WakeBus } from "./wakes.ts";
+import { Abort, type Job, LeaseLost } from "./fence.ts";
+import { type Hand, offerHands } from "./hands.ts";
+import { keepLeases, type Leased } from "./leases.ts";
+import type { Worker, WorkerOptions } from "./options.ts";
+import { type Outcome, released, settle, sorted, type Turn, turn } from "./store.ts";
+import { onLocalWork } from "./wakes.ts";
 
-export type WorkerOptions = {
-  db: Db;
-  queue: string;
-  /**
-   * Does one job. Resolves: done. `{ again }`: well so far, run again after that many milliseconds. Rejects: a failed
-   * attempt. It may run twice for one request (a worker killed before its success was noted), so it is idempotent.
-   */
-  handle(run: Run): Promise<void | { again: number }>;
-  /** Jobs that run at the same time in this worker. */
-  concurrency: number;
-  /** After this many milliseconds without a heartbeat another worker takes the job. */
-  leaseMs: number;
-  /** Milliseconds between two looks at the queue when no wake arrives. */
-  sweepMs: number;
-  /** Failed attempts after which a job is dead. */
-  maxAttempts: number;
-  /** Milliseconds to wait after failed attempt 1, 2, 3 … */
-  backoffMs(attempt: number): number;
-  /** How long `stop` waits for handlers to end, in milliseconds; 10,000 by default. */
-  drainMs?: number;
-  clock: Clock;
-  log: Logger;
-  wake?: WakeBus;
-};
-export type Worker = {
-  /** Looks at the queue now. */
-  wake(): void;
-  /** Ends: handlers see their signal, and every lease is returned, so a successor need not wait for it. */
-  stop(): Promise<void>;
-};
+export type { Worker, WorkerOptions } from "./options.ts";
 
 /**
  * Works on one queue until stopped. One loop settles what has ended and claims what is due, both for many jobs in one
@@ -47,9 +18,26 @@ export function startWorker(o: WorkerOptions): Worker {
 }
 
 class QueueWorker implements Worker {
-  private readonly active = new Map<string, { job: Job; abort: AbortController; until: number }>();
+  /** Names this worker in its rows. */
+  private readonly holder = crypto.randomUUID();
+  private readonly active = new Map<string, Leased>();
+  /** Keys whose hands are kept for jobs that are being asked for. */
+  private readonly kept = new Set<string>();
+  /** Keys whose end is written on its own. */
+  private readonly alone = new Set<string>();
   private readonly unfinished = new Set<Promise<void>>();
   private outcomes: Outcome[] = [];
+  /** There may be jobs that nobody looked for. */
+  private hungry = true;
+  /** When to look even if nobody calls. */
+  private lookAt = 0;
+  /** More jobs may be waiting than there were hands, or than this process knows of: nobody may overtake them. */
+  private crowded = true;
+  /** Jobs of `active` that wait for a hand, because more came than expected, and since when. */
+  private ready: { leased: Leased; since: number }[] = [];
+  private running = 0;
+  /** Keys that were asked for as our own and may or may not be committed, and until when their lease would last. */
+  private readonly doubtful = new Map<string, number>();
   private pause = new AbortController();
   private readonly stopping = new AbortController();
   private readonly drained = new AbortController();
@@ -62,15 +50,19 @@ class QueueWorker implements Worker {
 
   constructor(o: WorkerOptions) {
     this.o = o;
-    const { queue, wake: bus } = o;
-    this.unsubscribe = [onLocalWork(queue, () => this.tell())];
+    const { db, queue, wake: bus } = o;
+    this.unsubscribe = [
+      onLocalWork(queue, () => this.tell()),
+      offerHands(db, queue, (key) => this.keep(key)),
+    ];
     if (bus) this.unsubscribe.push(bus.subscribe(queue, () => this.wake()));
     this.working = this.work();
-    this.leasing = this.keepLeases();
+    this.leasing = keepLeases(o, this.active, this.drained.signal);
   }
 
   wake(): void {
-    this.pause.abort();
+    this.crowded = true;
+    this.look();
   }
 
   stop(): Promise<void> {
@@ -78,71 +70,183 @@ class QueueWorker implements Worker {
     return this.stopped;
   }
 
+  private look(): void {
+    this.hungry = true;
+    this.stir();
+  }
+
+  private stir(): void {
+    this.pause.abort();
+  }
+
   /** Other processes hear of new work too, once per turn: this one may have its hands full. */
   private tell(): void {
-    this.wake();
+    this.look();
     if (!this.told) this.o.wake?.notify(this.o.queue);
     this.told = true;
   }
 
+  /**
+   * Keeps a hand for a job that is being asked for in this process, unless others wait for one. What is on its way from
+   * the queue at the same time comes first or waits for the next hand. A key in doubt is left to the queue: a look that
+   * is under way may take it for the forgotten one.
+   */
+  private keep(key: string): Hand | undefined {
+    const { concurrency, clock, leaseMs } = this.o;
+    const free = this.active.size + this.kept.size < concurrency && !this.stopping.signal.aborted;
+    if (!free || this.crowded || this.hungry) return undefined;
+    if (this.active.has(key) || this.kept.has(key) || this.doubtful.has(key)) return undefined;
+    const over = Promise.withResolvers<void>();
+    this.kept.add(key);
+    this.track(over.promise);
+    const until = clock.now() + leaseMs;
+    const end = () => {
+      this.kept.delete(key);
+      over.resolve();
+    };
+    return {
+      holder: `${this.holder}*`,
+      until,
+      begin: (job) => {
+        this.begin(job, until);
+        end();
+      },
+      drop: (doubt) => {
+        if (doubt) this.doubtful.set(key, until);
+        end();
+        this.look();
+      },
+    };
+  }
+
   private async work(): Promise<void> {
-    const { queue, clock, log, sweepMs } = this.o;
+    const { queue, clock, log } = this.o;
     for (let failures = 0; !this.stopping.signal.aborted;) {
       this.pause = new AbortController();
       this.told = false;
       try {
-        const waitMs = await this.turn();
+        await this.turn();
+        if (failures > 0) log.info({ queue }, "the queue can be reached again");
         failures = 0;
-        await clock.sleep(waitMs, this.pause.signal);
+        await clock.sleep(this.restMs(), this.pause.signal);
+        if (clock.now() >= this.lookAt) this.hungry = this.crowded = true;
       } catch (error) {
-        log.error({ err: error, queue }, "the queue cannot be reached");
-        await clock.sleep(Math.min(sweepMs, this.o.backoffMs(++failures)), this.stopping.signal);
+        // Said once: an outage would otherwise fill the log.
+        if (failures++ === 0) log.error({ err: error, queue }, "the queue cannot be reached; trying again");
+        this.hungry = this.crowded = true;
+        await clock.sleep(outagePauseMs(failures), this.stopping.signal);
       }
     }
   }
 
-  /** Settles, claims, starts; answers for how long there is nothing to do unless somebody wakes us. */
-  private async turn(): Promise<number> {
-    const { db, queue, concurrency, clock, leaseMs, maxAttempts, sweepMs } = this.o;
-    const outcomes = this.outcomes.splice(0);
-    const limit = concurrency - this.active.size;
-    if (limit <= 0 && outcomes.length === 0) return sweepMs;
-    const except = [...this.active.keys()];
+  /** How long to rest if nobody calls. A worker whose hands are full is called by whatever ends. */
+  private restMs(): number {
+    if (this.ready.length > 0) return patienceMs;
+    return this.hungry ? this.o.sweepMs : this.lookAt - this.o.clock.now();
+  }
+
+  /** Settles, claims, starts. */
+  private async turn(): Promise<void> {
+    const { concurrency, clock, sweepMs } = this.o;
+    this.giveBack(clock.now());
+    const limit = concurrency - this.active.size - this.kept.size;
     const now = clock.now();
-    const found = await withTx(db, async (tx) => {
-      // Sent together: one round trip.
-      const [, settled, claimed] = await Promise.all([
-        useIndexes(tx),
-        settle(tx, { queue, outcomes, now, maxAttempts, skipLocked: true }),
-        claim(tx, { queue, limit, except, now, leaseMs, maxAttempts }),
-      ]);
-      const idle = claimed.jobs.length < limit;
-      return { settled, claimed, next: idle ? await nextDue(tx, queue, now) : undefined };
-    }).catch((error: unknown) => {
+    const looking = this.hungry && limit > 0;
+    if (this.outcomes.length === 0 && !looking) return;
+    const outcomes = this.outcomes.splice(0);
+    if (looking) this.hungry = false;
+    for (const [key, until] of this.doubtful) if (until <= now) this.doubtful.delete(key);
+    const doubtful = looking ? [...this.doubtful.keys()] : [];
+    const found = await this.ask(outcomes, { looking, limit, now, doubtful });
+    const { jobs, dead } = sorted(this.o.queue, found.claimed ?? []);
+    for (const job of jobs) this.begin(job, now + this.o.leaseMs);
+    for (const job of dead) this.o.log.error({ job }, "a job is dead: its workers vanished");
+    if (looking) {
+      this.lookAt = Math.min(now + sweepMs, found.nextDue ?? Infinity);
+      this.crowded = found.claimed?.length === limit;
+    }
+    if (found.kept || (looking && this.crowded)) this.hungry = true;
+    if (this.hungry || this.outcomes.length > 0 || this.ready.length > 0) this.stir();
+    this.settleRest(outcomes, new Set(found.settled));
+  }
+
+  private async ask(
+    outcomes: Outcome[],
+    o: { looking: boolean; limit: number; now: number; doubtful: string[] },
+  ): Promise<Turn> {
+    const { db, queue, leaseMs, maxAttempts } = this.o;
+    const { looking: hungry, ...rest } = o;
+    const ended = outcomes.map(({ key }) => key);
+    const except = hungry ? [...this.active.keys(), ...this.kept, ...this.alone, ...ended] : [];
+    const { holder } = this;
+    const [found] = await single(db, (sql) =>
+      turn(sql, { queue, holder, outcomes, hungry, except, leaseMs, maxAttempts, ...rest }),
+    ).catch((error: unknown) => {
       this.outcomes.unshift(...outcomes);
       throw error;
     });
-    for (const job of found.claimed.jobs) this.begin(job, now + leaseMs);
-    for (const job of found.claimed.dead) this.o.log.error({ job }, "a job is dead: its workers vanished");
-    const settled = new Set(found.settled);
-    for (const left of outcomes.filter(({ key }) => !settled.has(key))) this.track(this.settleAlone(left));
-    return Math.min(sweepMs, Math.max(0, (found.next ?? Infinity) - clock.now()));
+    if (!found) throw new Error("a turn without an answer");
+    return found;
+  }
+
+  private settleRest(outcomes: Outcome[], settled: Set<string>): void {
+    if (settled.size > 0) this.o.settled?.([...settled]);
+    for (const left of outcomes) if (!settled.has(left.key)) this.track(this.settleAlone(left));
   }
 
   private begin(job: Job, until: number): void {
-    const { key, fence } = job;
-    if (this.stopping.signal.aborted) {
-      this.outcomes.push({ key, fence, kind: "released", at: this.o.clock.now(), error: null });
+    const { key } = job;
+    const now = this.o.clock.now();
+    this.doubtful.delete(key);
+    // What took so long that the lease may be over before it is renewed begins anew: another worker may have it.
+    if (this.stopping.signal.aborted || until - now < this.o.leaseMs / 2) {
+      this.outcomes.push(released(job, now));
+      this.stir();
       return;
     }
-    const abort = new AbortController();
-    this.active.set(key, { job, abort, until });
-    const end = execute(this.o, job, abort).then((outcome) => {
-      this.active.delete(key);
-      this.outcomes.push(outcome);
-      this.wake();
-    });
-    this.track(end);
+    const leased = { job, abort: new Abort(), until };
+    // A run whose lease was lost may still be ending.
+    this.active.get(key)?.abort.abort(new LeaseLost(job));
+    this.active.set(key, leased);
+    this.ready.push({ leased, since: now });
+    this.fill();
+  }
+
+  /** Puts free hands to work. */
+  private fill(): void {
+    while (this.running < this.o.concurrency && !this.stopping.signal.aborted) {
+      const leased = this.ready.shift()?.leased;
+      if (!leased) return;
+      if (leased.abort.aborted) {
+        this.leave(leased);
+        continue;
+      }
+      this.running++;
+      const end = execute(this.o, leased.job, leased.abort).then((outcome) => {
+        this.running--;
+        this.leave(leased);
+        this.unfinished.delete(end);
+        this.outcomes.push(outcome);
+        this.fill();
+        this.stir();
+      });
+      this.unfinished.add(end);
+    }
+  }
+
+  private leave(leased: Leased): void {
+    if (this.active.get(leased.job.key) === leased) this.active.delete(leased.job.key);
+  }
+
+  /** Jobs that no hand became free for go back, so that another process may have one; here nobody overtakes them again. */
+  private giveBack(now: number): void {
+    for (const { leased } of this.ready.filter(({ since }) => since + patienceMs <= now)) {
+      const { job } = leased;
+      this.leave(leased);
+      this.crowded = true;
+      this.outcomes.push(released(job, now));
+    }
+    this.ready = this.ready.filter(({ since }) => since + patienceMs > now);
   }
 
   /** A row that somebody has locked (an `enqueue` in a transaction not yet committed) is waited for on its own. */
@@ -150,43 +254,16 @@ class QueueWorker implements Worker {
     const { db, queue, clock, maxAttempts, log } = this.o;
     const { key } = outcome;
     const one = { queue, outcomes: [outcome], maxAttempts, skipLocked: false };
+    this.alone.add(key);
     try {
       const settled = await withTx(db, (tx) => settle(tx, { ...one, now: clock.now() }));
       if (settled.length === 0) log.warn({ queue, key }, "a lease was lost before its job ended");
+      else this.o.settled?.(settled);
     } catch (error) {
       log.warn({ err: error, queue, key }, "how a job ended could not be noted; it will run again");
     }
-    this.wake();
-  }
-
-  private async keepLeases(): Promise<void> {
-    const { clock, leaseMs, log, queue } = this.o;
-    const { signal } = this.drained;
-    for (;;) {
-      await clock.sleep(leaseMs / 3, signal);
-      if (signal.aborted) return;
-      await this.beat().catch((error: unknown) => {
-        log.warn({ err: error, queue }, "leases could not be renewed");
-      });
-      for (const { job, abort, until } of this.active.values()) {
-        if (until <= clock.now()) abort.abort(new LeaseLost(job));
-      }
-    }
-  }
-
-  private async beat(): Promise<void> {
-    const entries = [...this.active.values()];
-    if (entries.length === 0) return;
-    const { db, queue, clock, leaseMs } = this.o;
-    const until = clock.now() + leaseMs;
-    const leases = entries.map(({ job: { key, fence } }) => ({ key, fence }));
-    const held = new Set(
-      (await withTx(db, (tx) => renew(tx, queue, leases, until))).map(({ fence }) => fence),
-    );
-    for (const entry of entries) {
-      if (held.has(entry.job.fence)) entry.until = until;
-      else entry.abort.abort(new LeaseLost(entry.job));
-    }
+    this.alone.delete(key);
+    this.look();
   }
 
   private async shutDown(): Promise<void> {
@@ -195,19 +272,12 @@ class QueueWorker implements Worker {
     this.stopping.abort();
     this.wake();
     for (const { abort } of this.active.values()) abort.abort(new Error("the worker stops"));
-    await this.working;
-    const drain = this.settled().finally(() => this.drained.abort());
+    const drain = this.working.then(() => this.settled()).finally(() => this.drained.abort());
     await Promise.race([drain, clock.sleep(drainMs, this.drained.signal)]);
     this.drained.abort();
     await this.leasing;
     const now = clock.now();
-    const left = [...this.active.values()].map(({ job: { key, fence } }): Outcome => ({
-      key,
-      fence,
-      kind: "released",
-      at: now,
-      error: null,
-    }));
+    const left = [...this.active.values()].map(({ job }) => released(job, now));
     const outcomes = [...this.outcomes.splice(0), ...left];
     try {
       await withTx(db, (tx) => settle(tx, { queue, outcomes, now, maxAttempts, skipLocked: false }));
@@ -225,3 +295,9 @@ class QueueWorker implements Worker {
     while (this.unfinished.size > 0) await Promise.all(this.unfinished);
   }
 }
+
+/** How long a job may wait in a worker for a free hand, in milliseconds. */
+const patienceMs = 100;
+
+/** Milliseconds to wait after that many failures in a row to reach the database; not long, so that work goes on with it. */
+const outagePauseMs = (failures: number) => Math.min(1_000, 50 * 2 ** failures);

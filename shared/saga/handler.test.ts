@@ -5,6 +5,7 @@ import { withTx } from "#shared/db/tx.ts";
 import { systemClock } from "#shared/process/clock.ts";
 import { aborted, until } from "#shared/queue/fixtures.ts";
 import { wrap } from "#shared/telemetry/log.ts";
+import { startChild } from "#shared/testing/child.ts";
 import { beginSaga } from "./begin.ts";
 import { sagaForTest, sagaOf, step } from "./fixtures.ts";
 import type { SagaEnd } from "./saga.ts";
@@ -142,16 +143,40 @@ test("after kill -9 another worker goes on from the last log", async () => {
     step("second", { do: async ({ state, attempt }) => void seen.push({ ...state, attempt }) }),
   ]);
   const id = await t.begin(saga);
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "saga.child.ts")], {
-    env: { ...process.env, WORKER_URL: t.pg.url },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const { value } = await child.stdout.getReader().read();
-  expect(new TextDecoder().decode(value)).toBe("second with 5000\n");
-  child.kill("SIGKILL");
-  await child.exited;
+  const child = startChild(join(import.meta.dir, "saga.child.ts"), { WORKER_URL: t.pg.url });
+  expect(await child.next()).toBe("second with 5000");
+  await child.kill();
   expect(await t.operation(id)).toMatchObject({ status: "running", phase: "second" });
   for (let i = 0; i < 2; i++) t.work([saga], { clock: systemClock, sweepMs: 20 });
   await until(async () => (await t.operation(id)).status === "succeeded");
   expect({ seen, diary: t.diary }).toEqual({ seen: [{ vmid: 5000, attempt: 2 }], diary: [] });
+});
+
+test("a leader that was paused past its lease and woken logs nothing; the saga went on without it, once", async () => {
+  await using t = await sagaForTest();
+  const ends: SagaEnd<object>[] = [];
+  const saga = sagaOf(
+    [
+      step("first", { do: async () => ({ vmid: 5000 }) }),
+      step("second", { do: async () => ({ name: "of the successor" }) }),
+    ],
+    { onSettled: async (_, end) => void ends.push(end), result: ({ name }) => ({ name }) },
+  );
+  const id = await t.begin(saga);
+  const leader = startChild(join(import.meta.dir, "saga.child.ts"), {
+    WORKER_URL: t.pg.url,
+    WORKER_LEASE_MS: "300",
+  });
+  expect(await leader.next()).toBe("second with 5000");
+  leader.pause();
+  t.work([saga], { clock: systemClock, sweepMs: 20 });
+  await until(async () => (await t.operation(id)).status === "succeeded");
+  const before = await t.operation(id);
+  leader.resume();
+  leader.tell("go on");
+  expect(await leader.next()).toBe("LeaseLost");
+  await leader.kill();
+  expect(await t.operation(id)).toEqual(before);
+  expect(before.result).toEqual({ name: "of the successor" });
+  expect(ends).toHaveLength(1);
 });

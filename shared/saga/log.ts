@@ -35,14 +35,17 @@ export async function nextTurn<D>(
   const { undoing, position } = row;
   const attempt = row.attempt + 1;
   const firstAttemptAt = row.firstAttemptAt ?? new Date(o.now);
-  await updateSaga(tx, operationId, { attempt, firstAttemptAt });
-  await updateStep(tx, { operationId, position, status: undoing ? "undoing" : "running" });
-  await updateOperation(tx, operationId, {
-    status: row.outcomeUnknown ? "unknown" : "running",
-    phase: undoing ? `undo:${name}` : name,
-    // A later try goes on showing why there had to be one.
-    ...(attempt > 1 ? {} : { message: headline(step, undoing) }),
-  });
+  // Sent together: one round trip.
+  await Promise.all([
+    updateSaga(tx, operationId, { attempt, firstAttemptAt }),
+    updateStep(tx, { operationId, position, status: undoing ? "undoing" : "running" }),
+    updateOperation(tx, operationId, {
+      status: row.outcomeUnknown ? "unknown" : "running",
+      phase: undoing ? `undo:${name}` : name,
+      // A later try goes on showing why there had to be one.
+      ...(attempt > 1 ? {} : { message: headline(step, undoing) }),
+    }),
+  ]);
   return { kind: "step", saga, step, row: { ...row, attempt, firstAttemptAt } };
 }
 
@@ -61,12 +64,18 @@ export async function logEnd<D>(tx: Tx, saga: AnySaga<D>, row: SagaRow, found: o
   }
   const state = { ...row.state, ...found };
   const { serverId, instanceId } = saga.server?.(state) ?? {};
-  await updateStep(tx, { operationId, position, status: "done" });
-  await updateSaga(tx, operationId, { ...untried, state, position: position + 1 });
-  await updateOperation(tx, operationId, {
-    ...(serverId === undefined ? {} : { serverId }),
-    ...(instanceId === undefined ? {} : { instanceId }),
-  });
+  await Promise.all([
+    updateStep(tx, { operationId, position, status: "done" }),
+    updateSaga(tx, operationId, { ...untried, state, position: position + 1 }),
+    ...(serverId === undefined && instanceId === undefined
+      ? []
+      : [
+          updateOperation(tx, operationId, {
+            ...(serverId === undefined ? {} : { serverId }),
+            ...(instanceId === undefined ? {} : { instanceId }),
+          }),
+        ]),
+  ]);
 }
 
 /** There will be another try. */

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import type { Operation } from "#shared/contract/operation.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { execute } from "#shared/queue/execute.ts";
-import type { Job } from "#shared/queue/fence.ts";
+import { Abort, type Job } from "#shared/queue/fence.ts";
 import { claim, type Outcome, settle } from "#shared/queue/store.ts";
 import { sagaHandler } from "#shared/saga/handler.ts";
 import { readOperation } from "#shared/saga/operation.ts";
@@ -112,7 +112,16 @@ export class Pilot<D, S extends object> {
     const { queue } = this.saga;
     const dueAt = (await this.jobs()).find(({ key }) => key === this.operationId)?.dueAt.getTime() ?? 0;
     await this.clock.advance(Math.max(0, dueAt - this.clock.now()));
-    const take = { queue, limit: 10_000, except: [], now: this.clock.now(), leaseMs, maxAttempts: 1_000_000 };
+    const take = {
+      queue,
+      // Another one each time: what an earlier run still holds is not ours.
+      holder: crypto.randomUUID(),
+      limit: 10_000,
+      except: [],
+      now: this.clock.now(),
+      leaseMs,
+      maxAttempts: 1_000_000,
+    };
     const { jobs } = await withTx(this.setup.db, (tx) => claim(tx, take));
     const others = jobs.filter(({ key }) => key !== this.operationId);
     await this.settle(
@@ -150,7 +159,7 @@ export class Pilot<D, S extends object> {
     const { db, deps } = this.setup;
     const options = { clock: this.clock, log: silentLogger, backoffMs: () => 1000 };
     const handle = sagaHandler([saga], deps, options);
-    return execute({ ...options, db, handle, maxAttempts: 1 }, job, new AbortController());
+    return execute({ ...options, db, handle, maxAttempts: 1 }, job, new Abort());
   }
 
   private async end(outcome: Outcome): Promise<void> {
