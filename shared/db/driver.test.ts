@@ -114,6 +114,18 @@ test("a statement that takes long keeps nobody waiting but its own caller", asyn
   expect(await slow).toEqual(lost);
 });
 
+test("a pool that is ended while it connects leaves no connection behind", async () => {
+  // What is left would be found at the end of this file.
+  const ends = Array.from({ length: 30 }, async (_, i) => {
+    const sql = pool(2);
+    const asked = [sql`select 1`, sql`select 2`].map((query) => codeIn((async () => query)()));
+    for (let turn = 0; turn < i; turn++) await Promise.resolve();
+    await sql.end({ timeout: 0 });
+    await Promise.all(asked);
+  });
+  await Promise.all(ends);
+});
+
 test("two thousand transactions and plain statements on four connections keep their books", async () => {
   await admin`truncate balance`;
   await admin`insert into balance select g, 0 from generate_series(1, 500) g`;

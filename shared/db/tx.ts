@@ -10,6 +10,8 @@ export type TxOptions = {
 };
 
 const maxAttempts = 5;
+/** How it shows that the server has ended a connection: orderly, or as a reset where bytes were still under way. */
+const endsOfConnections: ReadonlySet<string> = new Set(["CONNECTION_CLOSED", "ECONNRESET", "EPIPE"]);
 
 /** How a transaction ended. `unknown`: the confirmation was lost, or not waited for any longer. */
 export type TxEnd = "committed" | "rolled back" | "unknown";
@@ -56,7 +58,7 @@ async function attempts<T>(
     } catch (error) {
       settle(pool, scope, limit.aborted || isAway(error) ? "unknown" : "rolled back");
       // An idle connection that the server closed just now is noticed at "begin": nothing has happened yet.
-      const stale = !began && codeOf(error) === "CONNECTION_CLOSED";
+      const stale = !began && endsOfConnections.has(codeOf(error) ?? "");
       if (attempt >= maxAttempts || limit.aborted || !(isConflict(error) || stale)) throw translate(error);
       await Bun.sleep(Math.random() * 10 * 2 ** attempt);
     }
