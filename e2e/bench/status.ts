@@ -21,6 +21,8 @@ export async function benchStatus(o: {
   connections: number;
 }): Promise<StatusFigures> {
   needWrk();
+  // The stack is started with the Bun that runs this.
+  process.env["ZPACK_BUN"] ??= process.execPath;
   const stack = await startStack({ env: { LOG_LEVEL: "warn" } });
   try {
     const { token, body } = await readyServer(stack.url);
