@@ -129,7 +129,8 @@ describe.each(["game", "dev"] as const)("a %s server", (ctype) => {
       status: 422,
       code: "idempotency.key_reused",
     });
-    const { operationId } = answers[0]?.reply as { operationId: string };
+    const [first] = answers.map(({ reply }) => reply as { operationId: string });
+    const operationId = first?.operationId ?? "";
     await untilOperation(made, operationId, ({ finishedAt }) => finishedAt !== null);
     expect(await containersOf({ operationId })).toHaveLength(1);
     expect(await quota(actor.id)).toHaveLength(1);
