@@ -1,7 +1,8 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Actor } from "#shared/contract/actor.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { newId } from "#shared/ids/ids.ts";
+import { until } from "#shared/testing/call.ts";
 import { creationForTest } from "../testing/creation.ts";
 import { deleteServer, plantServer } from "../testing/deletion.ts";
 import { freeAccount, untilOperation } from "../testing/provisioning.ts";
@@ -20,6 +21,12 @@ afterAll(async () => {
   await made[Symbol.asyncDispose]();
 });
 const { host, registry, create, instanceOf, quota, query, newAccount } = made;
+
+// What one test leaves under way would meet what the next one plans.
+beforeEach(async () => {
+  const open = () => query((tx) => tx`select id from operation where finished_at is null`);
+  await until(open, (rows) => rows.length === 0);
+});
 
 const looks = "GET /containers/:vmid";
 const count = (request: string) => host.log.filter((each) => each === request).length;
@@ -204,9 +211,11 @@ describe("a limit of two servers", () => {
     const actor = newAccount({ limits });
     void host.trouble.next("POST /containers", "fails");
     const accepted = await storm(actor, 20);
-    const ends = await Promise.all(accepted.map(ended));
-    expect(ends.map(({ status }) => status).toSorted()).toEqual(["failed", "succeeded"]);
-    expect(await storm(actor, 20)).toHaveLength(1);
+    const ends = (await Promise.all(accepted.map(ended))).map(({ status }) => status);
+    expect(ends.filter((status) => status === "failed")).toHaveLength(1);
+    // Where the failure was quick, a request of the same storm has already taken the place.
+    const succeeded = ends.length - 1;
+    expect(await storm(actor, 20)).toHaveLength(2 - succeeded);
     expect(await quota(actor.id)).toHaveLength(2);
   });
 });
