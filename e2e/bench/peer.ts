@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { startPostgres, stopPostgres, superuser } from "#infra/postgres/embedded.ts";
 import { connectDb } from "#shared/db/connect.ts";
 import { withTx } from "#shared/db/tx.ts";
+import { linesOf } from "#shared/testing/child.ts";
 
 export type Peer = { url: string; pid: number; stop(): Promise<void> };
 export type Peers = AsyncDisposable & {
@@ -75,13 +76,7 @@ function signed(secret: string, sub: string): string {
 }
 
 async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const reader = stream.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  while (!text.includes("\n")) {
-    const { done, value } = await reader.read();
-    if (done) throw new Error("the peer ended before it listened");
-    text += decoder.decode(value, { stream: true });
-  }
-  return text.slice(0, text.indexOf("\n"));
+  const { value } = await linesOf(stream).next();
+  if (value === undefined) throw new Error("the peer ended before it listened");
+  return value;
 }

@@ -18,7 +18,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { onStop, ready } from "./lifecycle.ts";
 
 export type Running = {
-  /** What the service answers; the gateway, whose routes are its own, mounts them itself and serves nothing. */
+  /** What the service answers on the bus; of the gateway's routes those for other services alone. */
   service?: Service;
   /** Who decides for `policy.server`; needed as soon as a route declares it. */
   authority?: Authority;

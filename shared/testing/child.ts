@@ -36,7 +36,8 @@ export function startChild(file: string, env: Record<string, string>): Child {
   };
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
+/** The lines that a process writes, as they come; a last one without its end is none. */
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const bytes of stream) {

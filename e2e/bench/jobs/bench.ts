@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startPostgres, stopPostgres, superuser } from "#infra/postgres/embedded.ts";
 import { asAdmin } from "#shared/db/admin.ts";
+import { linesOf } from "#shared/testing/child.ts";
 import type { Measured, Scenario } from "./scenarios.ts";
 import { median } from "../load.ts";
 
@@ -117,17 +118,6 @@ class Child {
     const { value, done } = await this.lines.next();
     if (done) throw new Error("one side of the comparison ended");
     return value;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const bytes of stream) {
-    text += decoder.decode(bytes, { stream: true });
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    yield* lines;
   }
 }
 
