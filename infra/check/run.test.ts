@@ -26,12 +26,13 @@ async function run(steps: Step[]) {
 
 test("all steps run, also after a failed one, and their counts are summed", async () => {
   const { total, lines } = await run([
-    { name: "one", run: () => Promise.resolve({ passed: 3, failed: 1 }) },
+    { name: "one", run: () => Promise.resolve({ passed: 3, failed: 1, failures: ["a: b"] }) },
     { name: "two", run: () => Promise.reject(new Error("no luck")) },
     { name: "three", run: () => Promise.resolve({ passed: 2, failed: 0 }) },
   ]);
   expect(total).toEqual({ passed: 6, failed: 2 }); // with the look for processes that were left behind
   expect(lines).toContain("Error: no luck");
+  expect(lines.at(-1)).toBe("failed: a: b");
 });
 
 test("a command's exit code is its answer, 128 + n after signal n", async () => {

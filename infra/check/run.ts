@@ -8,7 +8,7 @@ type RunContext = StepContext & {
   graceMs: number;
 };
 
-/** Runs all steps, also after a failed one, then looks for processes that they left behind; prints what took how long. */
+/** Runs all steps, also after a failed one, then looks for processes that they left behind; prints what took how long, and what failed. */
 export async function runSteps(steps: Step[], c: RunContext): Promise<Counts> {
   const rows: { name: string; counts: Counts; ms: number }[] = [];
   for (const step of [...steps, noLeftovers(c)]) {
@@ -26,6 +26,7 @@ export async function runSteps(steps: Step[], c: RunContext): Promise<Counts> {
     const result = `${counts.passed} passed, ${counts.failed} failed`;
     c.say(`${name.padEnd(width)}  ${(ms / 1000).toFixed(1).padStart(6)} s  ${result}`);
   }
+  for (const { counts } of rows) for (const line of counts.failures ?? []) c.say(`failed: ${line}`);
   return {
     passed: rows.reduce((sum, { counts }) => sum + counts.passed, 0),
     failed: rows.reduce((sum, { counts }) => sum + counts.failed, 0),
