@@ -10,13 +10,17 @@ export type ProcessInfo = {
   command: string[];
 };
 
-/** The process with this pid; undefined when there is none or when it is a zombie, which runs no more. */
+/**
+ * The process with this pid; undefined when there is none, or when it is a zombie without a thread left: only then are
+ * its ports and files free again. Of several threads that are killed the first is a zombie before the others are gone.
+ */
 export function readProcess(pid: number): ProcessInfo | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the command's name in parentheses and may itself contain spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (fields[0] === "Z" || fields[0] === "X") return undefined;
+    const threads = Number(fields[17]);
+    if ((fields[0] === "Z" && threads <= 1) || fields[0] === "X") return undefined;
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
     return { pid, parent: Number(fields[1]), group: Number(fields[2]), startedAt: fields[19] ?? "", command };
   } catch {

@@ -5,7 +5,7 @@ import { localDriver } from "./local.ts";
 
 const host = hostForTest();
 afterAll(() => host.stop());
-const driver = localDriver({ ...host, timeoutMs: 200, slowTimeoutMs: 200 });
+const driver = localDriver({ ...host, timeoutMs: 10_000, slowTimeoutMs: 10_000 });
 const container = { vmid: 5000, hostname: "a-5000", description: "mine", memoryMiB: 512 };
 
 beforeEach(() => host.containers.clear());
@@ -46,7 +46,7 @@ describe("a failure is", () => {
   test("`refused` for a 500, a wrong token and a delete of what runs: never taken for gone", async () => {
     void host.trouble.next("GET /containers/:vmid", "fails");
     expect(await kindOf(driver.locate(5000))).toBe("refused");
-    const stranger = localDriver({ ...host, token: "wrong", timeoutMs: 200, slowTimeoutMs: 200 });
+    const stranger = localDriver({ ...host, token: "wrong", timeoutMs: 10_000, slowTimeoutMs: 10_000 });
     expect(await kindOf(stranger.locate(5000))).toBe("refused");
     expect(await kindOf(stranger.destroy(5000))).toBe("refused");
     await driver.create(container);
@@ -57,13 +57,19 @@ describe("a failure is", () => {
   test("`unavailable` for a host that is stopping or not there", async () => {
     void host.trouble.next("POST /containers", "away");
     expect(await kindOf(driver.create(container))).toBe("unavailable");
-    const nobody = localDriver({ ...host, url: "http://127.0.0.1:1", timeoutMs: 200, slowTimeoutMs: 200 });
+    const nobody = localDriver({
+      ...host,
+      url: "http://127.0.0.1:1",
+      timeoutMs: 10_000,
+      slowTimeoutMs: 10_000,
+    });
     expect(await kindOf(nobody.create(container))).toBe("unavailable");
   });
 
   test("`unknown` for an answer that is late, or not the host's", async () => {
     void host.trouble.next("POST /containers", "held");
-    expect(await kindOf(driver.create(container))).toBe("unknown");
+    const hasty = localDriver({ ...host, timeoutMs: 50, slowTimeoutMs: 50 });
+    expect(await kindOf(hasty.create(container))).toBe("unknown");
     void host.trouble.next("POST /containers/:vmid/start", "lost after");
     expect(await kindOf(driver.start(5000))).toBe("unknown");
     expect(await driver.locate(5000)).toMatchObject({ status: "running" });
