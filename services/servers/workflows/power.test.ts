@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { newId } from "#shared/ids/ids.ts";
+import { lockLife } from "../moment.ts";
 import { openPower, type PowerAction } from "../power.ts";
 import { claimLock } from "../store.ts";
 import { stubAgent, type StubAgent } from "../testing/agent.ts";
@@ -10,7 +11,7 @@ const quick = {
   POWER_POLL_MS: 10,
   POWER_IDLE_MS: 100,
   RECONCILE_SWEEP_MS: 60_000,
-  LOCK_EXPIRY_MS: 300,
+  LOCK_EXPIRY_MS: 2_000,
 };
 // The first is a process that never works on its queue: what it accepts, the second one finds, as after a kill.
 const dead = await serversForTest({ config: quick });
@@ -40,8 +41,8 @@ async function unasked(
 ) {
   const operationId = newId("srv");
   await dead.query(async (tx) => {
-    const at = { now: new Date(), aliveSince: new Date(0) };
-    const fence = await claimLock(tx, { instanceId, operationId, type: `power.${action}`, ...at });
+    const claim = { instanceId, operationId, type: `power.${action}`, life: lockLife(dead.deps) };
+    const fence = await claimLock(tx, claim);
     if (fence === undefined) throw new Error("the lock is held");
     const job = { instanceId, operationId, fence, action, startedBefore, begunAt };
     await openPower(tx, { job, customerId, vmid, runAt: Date.now() });
