@@ -1,5 +1,6 @@
 import type { Db, Statement, Tx } from "#shared/db/connect.ts";
 import { afterCommit, afterEnd, dbOf, single, type TxEnd } from "#shared/db/tx.ts";
+import type { Job } from "./fence.ts";
 import { freeHand, type Hand } from "./hands.ts";
 import { wakeLocally } from "./wakes.ts";
 
@@ -47,24 +48,25 @@ class Asking {
   written: Written[] = [];
   private readonly db: Db;
   private readonly queue: string;
-  private readonly jobs: Map<string, Enqueued>;
+  private readonly jobs: Enqueued[];
+  /** As JSON, in the order of `jobs`. */
+  private readonly payloads: string;
   private readonly hands = new Map<string, Hand>();
   private begun = 0;
 
   constructor(db: Db, queue: string, jobs: readonly Enqueued[]) {
     this.db = db;
     this.queue = queue;
-    this.jobs = new Map(jobs.map((job) => [job.key, job]));
+    const last = new Map(jobs.map((job) => [job.key, job]));
+    // Sorted, so that two transactions that ask for the same keys lock them in the same order.
+    this.jobs = [...last.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    this.payloads = JSON.stringify(this.jobs.map(({ payload }) => payload ?? {}));
   }
 
   statement(tx: Tx): Statement<{ written: Written[] }[]> {
-    // Sorted, so that two transactions that ask for the same keys lock them in the same order.
-    const jobs = [...this.jobs.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1));
-    const rows = jobs.map(({ key, payload, runAt }) => ({
-      key,
-      payload: payload ?? {},
-      ...(runAt ? { run_at: runAt.toISOString() } : this.take(key) && { own: true }),
-    }));
+    const keys = this.jobs.map(({ key }) => key);
+    const runAt = this.jobs.some((job) => job.runAt) ? this.jobs.map((job) => job.runAt ?? null) : [];
+    const own = this.jobs.map((job) => !job.runAt && this.take(job.key));
     const [hand] = this.hands.values();
     const until = hand ? new Date(hand.until).toISOString() : null;
     return tx<{ written: Written[] }[]>`
@@ -72,7 +74,12 @@ class Asking {
       select ${this.queue}, key, payload, coalesce(run_at, now()), greatest(run_at, now()),
         case when own then ${until}::timestamptz end, case when own then ${hand?.holder ?? null} end,
         case when own then 1 else 0 end
-      from jsonb_to_recordset(${tx.json(rows)}::jsonb) as r (key text, payload jsonb, run_at timestamptz, own boolean)
+      from (
+        select key, payload, run_at::timestamptz, own::boolean from rows from (
+          jsonb_array_elements_text(${tx.json(keys)}), jsonb_array_elements(${this.payloads}::text::jsonb),
+          jsonb_array_elements_text(${tx.json(runAt)}), jsonb_array_elements_text(${tx.json(own)})
+        ) as r (key, payload, run_at, own)
+      ) r
       on conflict (queue, key) do update set
         rerun_at = case when j.lease_until is not null then least(j.rerun_at, excluded.due_at) end,
         rerun_payload = case when j.lease_until is not null then excluded.payload end,
@@ -106,19 +113,26 @@ class Asking {
 
   /** Begins what was written as a worker's own; a row that was there before goes its own way. */
   end(end: TxEnd): void {
-    for (const { id, key, fence, fresh } of end === "committed" && this.hands.size > 0 ? this.written : []) {
+    const began = end === "committed" && this.hands.size > 0;
+    const payloads = began ? this.asRead() : new Map<string, Job["payload"]>();
+    for (const { id, key, fence, fresh } of began ? this.written : []) {
       const hand = this.hands.get(key);
       if (!hand || !fresh) continue;
       this.hands.delete(key);
       this.begun++;
-      // As it would be read: what JSON cannot hold is not in the row either.
-      const payload = JSON.parse(JSON.stringify(this.jobs.get(key)?.payload ?? {}));
+      const payload = payloads.get(key) ?? {};
       hand.begin({ id, queue: this.queue, key, payload, attempt: 1, fence });
     }
     for (const hand of this.hands.values()) hand.drop(end === "unknown");
   }
 
+  /** The payloads by key, as they would be read: what JSON cannot hold is not in the row either. */
+  private asRead(): Map<string, Job["payload"]> {
+    const payloads: Job["payload"][] = JSON.parse(this.payloads);
+    return new Map(this.jobs.map(({ key }, i) => [key, payloads[i] ?? {}]));
+  }
+
   wake(): void {
-    if (this.begun < this.jobs.size) wakeLocally(this.queue);
+    if (this.begun < this.jobs.length) wakeLocally(this.queue);
   }
 }

@@ -46,6 +46,7 @@ export async function queueForTest(): Promise<QueueFixture> {
         sweepMs: 60_000,
         maxAttempts: 3,
         backoffMs: (attempt) => attempt * 1000,
+        gatherMs: 0,
         clock,
         log: silentLogger,
         ...options,

@@ -22,6 +22,8 @@ export type WorkerOptions = {
   maxAttempts: number;
   /** Milliseconds to wait after failed attempt 1, 2, 3 … */
   backoffMs(attempt: number): number;
+  /** How long ends are gathered for one commit while more jobs are asked for in this process, in milliseconds; 2 by default. */
+  gatherMs?: number;
   /** How long `stop` waits for handlers to end, in milliseconds; 10,000 by default. */
   drainMs?: number;
   /** Told the keys of runs whose end was committed just now, however they ended. For measurements. */

@@ -35,17 +35,24 @@ type Claim = {
   maxAttempts: number;
 };
 type Claimed = (Omit<Job, "queue"> & { dead: boolean })[];
-export type Turn = { settled: string[]; kept: boolean; claimed: Claimed | null; nextDue: number | null };
+export type Turn = {
+  settled: string[];
+  kept: boolean;
+  claimed: Claimed | null;
+  more: boolean;
+  nextDue: number | null;
+};
 
 /**
  * One statement: writes how runs ended; a `hungry` worker takes up to `limit` jobs with it and is told when the next one
  * falls due (milliseconds since the epoch) if no more could be taken. Rows that another transaction has locked are neither
- * settled nor taken. `claimed` is null when it did not look, `kept` says that what ended brought work.
+ * settled nor taken. `claimed` is null when it did not look, `more` says that other jobs are due, `kept` that what ended
+ * brought work.
  */
 export function turn(tx: Tx, o: Claim & { outcomes: Outcome[]; hungry: boolean }): Statement<Turn[]> {
   const { keys, fences, others } = given(o.outcomes);
   return tx<Turn[]>`
-    select * from job_turn(
+    select to_json(settled) as settled, kept, claimed, more, next_due from job_turn(
       ${o.queue}, ${o.holder}, ${keys}::text[], ${fences}::bigint[], ${tx.json(others)}, ${o.hungry}, ${o.limit},
       ${tx.json(o.except)}, ${tx.json(o.doubtful ?? [])}, ${instant(o.now)}, ${instant(o.now + o.leaseMs)},
       ${o.maxAttempts})`;

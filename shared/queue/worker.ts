@@ -5,6 +5,7 @@ import { type Hand, offerHands } from "./hands.ts";
 import { keepLeases, type Leased } from "./leases.ts";
 import type { Worker, WorkerOptions } from "./options.ts";
 import { type Outcome, released, settle, sorted, type Turn, turn } from "./store.ts";
+import { Tally } from "./tally.ts";
 import { onLocalWork } from "./wakes.ts";
 
 export type { Worker, WorkerOptions } from "./options.ts";
@@ -25,7 +26,8 @@ class QueueWorker implements Worker {
   private readonly kept = new Set<string>();
   /** Keys whose end is written on its own. */
   private readonly alone = new Set<string>();
-  private readonly unfinished = new Set<Promise<void>>();
+  /** Hands kept, runs, and ends that are written on their own: what a stopping worker waits for. */
+  private readonly unfinished = new Tally();
   private outcomes: Outcome[] = [];
   /** There may be jobs that nobody looked for. */
   private hungry = true;
@@ -38,7 +40,10 @@ class QueueWorker implements Worker {
   private running = 0;
   /** Keys that were asked for as our own and may or may not be committed, and until when their lease would last. */
   private readonly doubtful = new Map<string, number>();
+  /** Ends the rest between two turns. */
   private pause = new AbortController();
+  /** Ends the wait for more ends. */
+  private called = new AbortController();
   private readonly stopping = new AbortController();
   private readonly drained = new AbortController();
   private told = false;
@@ -72,6 +77,7 @@ class QueueWorker implements Worker {
 
   private look(): void {
     this.hungry = true;
+    this.called.abort();
     this.stir();
   }
 
@@ -93,16 +99,16 @@ class QueueWorker implements Worker {
    */
   private keep(key: string): Hand | undefined {
     const { concurrency, clock, leaseMs } = this.o;
-    const free = this.active.size + this.kept.size < concurrency && !this.stopping.signal.aborted;
-    if (!free || this.crowded || this.hungry) return undefined;
+    // Half of them are left for what may wait and was not looked for.
+    const hands = this.hungry ? Math.floor(concurrency / 2) : concurrency;
+    const free = this.active.size + this.kept.size < hands && !this.stopping.signal.aborted;
+    if (!free || this.crowded) return undefined;
     if (this.active.has(key) || this.kept.has(key) || this.doubtful.has(key)) return undefined;
-    const over = Promise.withResolvers<void>();
     this.kept.add(key);
-    this.track(over.promise);
+    this.unfinished.add();
     const until = clock.now() + leaseMs;
     const end = () => {
-      this.kept.delete(key);
-      over.resolve();
+      if (this.kept.delete(key)) this.unfinished.done();
     };
     return {
       holder: `${this.holder}*`,
@@ -120,15 +126,18 @@ class QueueWorker implements Worker {
   }
 
   private async work(): Promise<void> {
-    const { queue, clock, log } = this.o;
+    const { queue, clock, log, gatherMs = 2 } = this.o;
     for (let failures = 0; !this.stopping.signal.aborted;) {
       this.pause = new AbortController();
+      this.called = new AbortController();
       this.told = false;
       try {
         await this.turn();
         if (failures > 0) log.info({ queue }, "the queue can be reached again");
         failures = 0;
         await clock.sleep(this.restMs(), this.pause.signal);
+        // While more is asked for here, ends wait for those of the next jobs, so that one commit is for many.
+        if (this.kept.size > 0 && !this.hungry) await clock.sleep(gatherMs, this.called.signal);
         if (clock.now() >= this.lookAt) this.hungry = this.crowded = true;
       } catch (error) {
         // Said once: an outage would otherwise fill the log.
@@ -163,7 +172,7 @@ class QueueWorker implements Worker {
     for (const job of dead) this.o.log.error({ job }, "a job is dead: its workers vanished");
     if (looking) {
       this.lookAt = Math.min(now + sweepMs, found.nextDue ?? Infinity);
-      this.crowded = found.claimed?.length === limit;
+      this.crowded = found.more;
     }
     if (found.kept || (looking && this.crowded)) this.hungry = true;
     if (this.hungry || this.outcomes.length > 0 || this.ready.length > 0) this.stir();
@@ -191,7 +200,7 @@ class QueueWorker implements Worker {
 
   private settleRest(outcomes: Outcome[], settled: Set<string>): void {
     if (settled.size > 0) this.o.settled?.([...settled]);
-    for (const left of outcomes) if (!settled.has(left.key)) this.track(this.settleAlone(left));
+    for (const left of outcomes) if (!settled.has(left.key)) void this.settleAlone(left);
   }
 
   private begin(job: Job, until: number): void {
@@ -222,15 +231,15 @@ class QueueWorker implements Worker {
         continue;
       }
       this.running++;
-      const end = execute(this.o, leased.job, leased.abort).then((outcome) => {
+      this.unfinished.add();
+      void execute(this.o, leased.job, leased.abort).then((outcome) => {
         this.running--;
         this.leave(leased);
-        this.unfinished.delete(end);
         this.outcomes.push(outcome);
         this.fill();
         this.stir();
+        this.unfinished.done();
       });
-      this.unfinished.add(end);
     }
   }
 
@@ -255,6 +264,7 @@ class QueueWorker implements Worker {
     const { key } = outcome;
     const one = { queue, outcomes: [outcome], maxAttempts, skipLocked: false };
     this.alone.add(key);
+    this.unfinished.add();
     try {
       const settled = await withTx(db, (tx) => settle(tx, { ...one, now: clock.now() }));
       if (settled.length === 0) log.warn({ queue, key }, "a lease was lost before its job ended");
@@ -264,6 +274,7 @@ class QueueWorker implements Worker {
     }
     this.alone.delete(key);
     this.look();
+    this.unfinished.done();
   }
 
   private async shutDown(): Promise<void> {
@@ -272,7 +283,7 @@ class QueueWorker implements Worker {
     this.stopping.abort();
     this.wake();
     for (const { abort } of this.active.values()) abort.abort(new Error("the worker stops"));
-    const drain = this.working.then(() => this.settled()).finally(() => this.drained.abort());
+    const drain = this.working.then(() => this.unfinished.none()).finally(() => this.drained.abort());
     await Promise.race([drain, clock.sleep(drainMs, this.drained.signal)]);
     this.drained.abort();
     await this.leasing;
@@ -284,15 +295,6 @@ class QueueWorker implements Worker {
     } catch (error) {
       log.warn({ err: error, queue }, "leases could not be returned; they run out by themselves");
     }
-  }
-
-  private track(end: Promise<void>): void {
-    this.unfinished.add(end);
-    void end.finally(() => this.unfinished.delete(end));
-  }
-
-  private async settled(): Promise<void> {
-    while (this.unfinished.size > 0) await Promise.all(this.unfinished);
   }
 }
 
