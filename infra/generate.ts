@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { rightsOf } from "#shared/bus/rights.ts";
+import { rightsOf } from "#infra/nats/rights.ts";
 import { problemsOf } from "#shared/contract/check.ts";
 import { systemClock } from "#shared/process/clock.ts";
 import { composeOf, unitOf } from "#infra/deploy/units.ts";

@@ -1,7 +1,7 @@
 import { registry } from "#gateway/registry.ts";
 import { processes } from "#infra/processes.ts";
 import { closeBus, connectBus } from "#shared/bus/connect.ts";
-import { authorizationConfig, rightsOf } from "#shared/bus/rights.ts";
+import { authorizationConfig, rightsOf } from "#infra/nats/rights.ts";
 import { ensureStreams } from "#shared/bus/streams.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
 import type { Product } from "./options.ts";

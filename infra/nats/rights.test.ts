@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Bus } from "#shared/bus/connect.ts";
 import { durableName, stream } from "#shared/bus/events.ts";
-import { routeSubject, rightsOf } from "#shared/bus/rights.ts";
+import { routeSubject, rightsOf } from "./rights.ts";
 import { type Mesh, meshForTest } from "#shared/testing/mesh.ts";
 import { registry } from "#gateway/registry.ts";
 

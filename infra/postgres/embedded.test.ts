@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { asAdmin } from "#shared/db/admin.ts";
+import { asAdmin } from "./admin.ts";
 import { running, startPostgres, stopPostgres, superuser } from "./embedded.ts";
 
 const quick = { fsync: "off", shared_buffers: "16MB", max_connections: 20 };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { registry } from "#gateway/registry.ts";
-import { asAdmin } from "#shared/db/admin.ts";
+import { asAdmin } from "./admin.ts";
 import { schemaOf } from "#shared/db/names.ts";
 import { codeOf } from "#shared/db/errors.ts";
 import { connectDb, type Db } from "#shared/db/connect.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { asAdmin } from "#shared/db/admin.ts";
+import { asAdmin } from "./admin.ts";
 import { connectDb, type Db } from "#shared/db/connect.ts";
 import { codeOf } from "#shared/db/errors.ts";
 import { withTx } from "#shared/db/tx.ts";

@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
-import { asAdmin, identifier, literal } from "#shared/db/admin.ts";
+import { asAdmin, identifier, literal } from "./admin.ts";
 import type { Tx } from "#shared/db/connect.ts";
 import { roleOf, schemaOf } from "#shared/db/names.ts";
 

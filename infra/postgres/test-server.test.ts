@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { asAdmin } from "#shared/db/admin.ts";
+import { asAdmin } from "./admin.ts";
 import { running } from "./embedded.ts";
 
 setDefaultTimeout(60_000); // initdb is quick, except on a busy machine

@@ -11,7 +11,6 @@ export type AgentClientOptions = {
   token: string;
   /** Bound of one call in milliseconds, the body included. */
   timeoutMs?: number;
-  fetch?: (url: string, init: RequestInit) => Promise<Response>;
 };
 
 /** The agent of one server. Every call rejects with `AgentError` and with nothing else; nothing is retried. */
@@ -44,7 +43,7 @@ async function call<S extends z.ZodType>(
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), options.timeoutMs ?? 5000);
   try {
-    const response = await (options.fetch ?? fetch)(options.address + path, {
+    const response = await fetch(options.address + path, {
       method,
       headers: {
         authorization: `Bearer ${options.token}`,

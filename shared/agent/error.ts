@@ -1,7 +1,7 @@
 import { coreFault } from "#shared/fault/core.ts";
 import type { Fault } from "#shared/fault/fault.ts";
 
-/** Bytes of an agent's answer that are kept for the client to see. */
+/** Characters of an agent's answer that are kept for the client to see. */
 export const keptBody = 16 * 1024;
 
 /** Statuses of an agent that mean the same to our client; any other one is the agent's failure. */
@@ -19,7 +19,7 @@ export class AgentError extends Error {
   override readonly name = "AgentError";
   readonly kind: AgentErrorInit["kind"];
   readonly status: number | undefined;
-  /** What the agent said, verbatim, at most 16 KiB. */
+  /** What the agent said, verbatim, at most its first {@link keptBody} characters. */
   readonly body: string | undefined;
   /** The agent's own sentence about it, when its answer had one. */
   readonly sentence: string | undefined;

@@ -1,34 +1,26 @@
 import type { z } from "zod";
-import type { Broadcasts, Contract, Events, Routes } from "#shared/contract/define.ts";
-import type { Bus } from "./connect.ts";
+import type { Broadcasts } from "#shared/contract/define.ts";
+import { type Bus, tell } from "./connect.ts";
+
+type Speaker<B extends Broadcasts> = { service: string; broadcasts?: B };
 
 /**
  * Tells every replica of this service something, this one included, at most once. Nothing is thrown and nothing is
  * kept while the bus is away: whoever relies on it needs another way to find out later.
  */
-export function broadcast<
-  R extends Routes,
-  E extends Events,
-  S extends string,
-  B extends Broadcasts,
-  K extends keyof B & string,
->(bus: Bus, contract: Contract<R, E, S, B>, name: K, data: z.input<B[K]["data"]>): void {
-  const { subject } = definitionOf(contract, name);
-  // While it is away the client would keep what nobody needs to hear late, without bound.
-  if (!bus.link.isUp || bus.nc.isClosed()) return;
-  bus.nc.publish(subject, JSON.stringify(data));
+export function broadcast<B extends Broadcasts, K extends keyof B & string>(
+  bus: Bus,
+  contract: Speaker<B>,
+  name: K,
+  data: z.input<B[K]["data"]>,
+): void {
+  tell(bus, definitionOf(contract, name).subject, JSON.stringify(data));
 }
 
 /** Calls `handle` for each broadcast of that name until stopped. What cannot be read, or handled, is logged and dropped. */
-export function onBroadcast<
-  R extends Routes,
-  E extends Events,
-  S extends string,
-  B extends Broadcasts,
-  K extends keyof B & string,
->(
+export function onBroadcast<B extends Broadcasts, K extends keyof B & string>(
   bus: Bus,
-  contract: Contract<R, E, S, B>,
+  contract: Speaker<B>,
   name: K,
   handle: (data: z.output<B[K]["data"]>) => void,
 ): { stop(): void } {
@@ -46,10 +38,7 @@ export function onBroadcast<
   return { stop: () => subscription.unsubscribe() };
 }
 
-function definitionOf<B extends Broadcasts, K extends keyof B & string>(
-  contract: { service: string; broadcasts?: B },
-  name: K,
-) {
+function definitionOf<B extends Broadcasts>(contract: Speaker<B>, name: keyof B & string) {
   const definition = contract.broadcasts?.[name];
   if (!definition) throw new Error(`${contract.service} declares no broadcast ${name}`);
   return definition;

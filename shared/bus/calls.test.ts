@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { readFileSync } from "node:fs";
 import type { Fault } from "#shared/fault/fault.ts";
 import { wrap } from "#shared/telemetry/log.ts";
+import { back, lost } from "#shared/testing/mesh.ts";
 import { natsForTest, type TestNats } from "#shared/testing/nats.ts";
 import { type Bus, closeBus, connectBus } from "./connect.ts";
 import { headersOf } from "./headers.ts";
@@ -53,15 +54,6 @@ const fault = (promise: Promise<unknown>) =>
     (error: Fault) => error,
   );
 const away = { code: "service.unavailable", status: 503, retryable: true };
-const back = (bus: Bus) => bus.link.whenUp(new AbortController().signal);
-const lost = (bus: Bus) =>
-  new Promise<void>((resolve) => {
-    if (!bus.link.isUp) return resolve();
-    const end = bus.link.watch(() => {
-      end();
-      resolve();
-    });
-  });
 
 /** Resolves when the client has begun so many attempts to connect. */
 const attempts = async (bus: Bus, count: number) => {
@@ -127,8 +119,9 @@ test("503 at once when the server dies, while it is away, and served again when 
   const before = performance.now();
   expect(await fault(ask("q.echo", { timeoutMs: 60_000 }))).toMatchObject(away);
   expect(performance.now() - before).toBeLessThan(5_000);
+  await lost(asker, server);
   await nats.restart();
-  await Promise.all([back(asker), back(server)]);
+  await back(asker, server);
   expect((await ask("q.echo")).string()).toBe("hello");
 });
 

@@ -1,5 +1,6 @@
 import { connect, type NatsConnection } from "nats";
 import { coreFault } from "#shared/fault/core.ts";
+import { atMost } from "#shared/process/clock.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
 import { Calls } from "./calls.ts";
 import { Link } from "./link.ts";
@@ -44,6 +45,8 @@ export async function connectBus(o: {
         pass: o.password,
         inboxPrefix,
         maxReconnectAttempts: -1,
+        // While the users of a server are being changed it may refuse us several times: that is no reason to end.
+        ignoreAuthErrorAbort: true,
         reconnectTimeWait: 250,
         reconnectJitter: 100,
         timeout: o.dialMs ?? 5_000,
@@ -64,18 +67,25 @@ export async function connectBus(o: {
 
 /** A forbidden publish does not throw: the status stream is the only place that tells, so it is logged as a fault. */
 async function watch({ nc, log, link, calls }: Bus): Promise<void> {
+  let refused = false;
   for await (const status of nc.status()) {
     const type: string = status.type;
     const fields = { type, data: typeof status.data === "string" ? status.data : undefined };
-    if (type === "error") {
-      log.error({ ...fields, ...status.permissionContext }, "the bus refused an operation");
-      if (status.permissionContext?.operation === "publish")
-        calls.forbidden(status.permissionContext.subject);
+    if (type === "error" && status.permissionContext) {
+      const { operation, subject } = status.permissionContext;
+      log.error({ ...fields, operation, subject }, "the bus refused an operation");
+      if (operation === "publish") calls.forbidden(subject);
+    } else if (type === "error") {
+      // Said once: a server that refuses us is asked again several times a second.
+      if (link.isUp || !refused) log.error(fields, "the bus refuses the connection");
+      refused = true;
     } else if (type === "disconnect") {
+      // Also said of each attempt to connect again that fails.
+      if (link.isUp) log.warn(fields, "the bus is disconnected");
       link.set(false);
-      log.warn(fields, "the bus is disconnected");
     } else if (type === "reconnect") {
       link.set(true);
+      refused = false;
       log.info(fields, "the bus is connected again");
     }
   }
@@ -87,10 +97,14 @@ export async function closeBus(bus: Bus): Promise<void> {
   if (bus.nc.isClosed()) return;
   // Nothing can be finished with a server that is away.
   if (!bus.link.isUp) return await bus.nc.close();
-  const drained = bus.nc.drain().catch(() => bus.nc.close());
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const bounded = new Promise<void>((resolve) => (timer = setTimeout(resolve, 3_000)));
-  await Promise.race([drained, bounded]);
-  clearTimeout(timer);
+  await atMost(3_000, bus.nc.drain());
   await bus.nc.close();
+}
+
+/**
+ * Publishes what nobody needs to hear late. While the bus is away, or is being left, nothing is kept and nothing is
+ * thrown: the library would keep it without bound.
+ */
+export function tell(bus: Bus, subject: string, body = ""): void {
+  if (bus.link.isUp && !bus.nc.isClosed() && !bus.nc.isDraining()) bus.nc.publish(subject, body);
 }

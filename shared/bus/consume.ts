@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Contract, Events, Routes } from "#shared/contract/define.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
-import type { Clock } from "#shared/process/clock.ts";
+import { atMost, type Clock } from "#shared/process/clock.ts";
 import type { Bus } from "./connect.ts";
 import { durableName, EventMessage, stream } from "./events.ts";
 
@@ -49,12 +49,12 @@ export function consume(o: { bus: Bus; reaction: Reaction; clock: Clock; log: Lo
         current = messages;
         // Told to stop, or lost, while the consumer was looked up: nobody else would end this iterator.
         if (signal.aborted || !bus.link.isUp) messages.stop();
-        const gone = watchForLoss(messages, log);
+        void watchForLoss(messages, log);
         for await (const message of messages) {
-          if (signal.aborted) break;
-          await settle(message, reaction, log);
+          // What was pulled and is not begun goes to another replica now, and not when its time is up.
+          if (signal.aborted) message.nak();
+          else await settle(message, reaction, log);
         }
-        void gone;
       } catch (err) {
         log.debug({ err }, "the consumer is not there; trying again");
       }
@@ -70,26 +70,30 @@ export function consume(o: { bus: Bus; reaction: Reaction; clock: Clock; log: Lo
       // stop() and not close(): close() can wait for ever after the loop was left.
       current?.stop();
       await done;
+      // Until the server knows, it goes on giving events to this consumer, and they come again when their time is up.
+      if (bus.link.isUp) await atMost(flushMs, bus.nc.flush());
     },
   };
 }
 
 // An answer that was lost with the connection holds up the next look for so long.
 const lookupMs = 2_000;
+const flushMs = 1_000;
 
-/** Ends the iterator when the consumer was lost with its stream, so that the loop looks it up again. */
+const losses: ReadonlySet<string> = new Set(["consumer_deleted", "stream_not_found", "consumer_not_found"]);
+
+/**
+ * Ends the iterator when the consumer was lost with its stream, so that the loop looks it up again. Missed heartbeats are
+ * no loss: the library looks the consumer up by itself after some, and says here when it is gone.
+ */
 async function watchForLoss(
   messages: { status(): Promise<AsyncIterable<{ type: string }>>; stop(): void },
   log: Logger,
 ): Promise<void> {
-  let missed = 0;
-  for await (const status of await messages.status()) {
-    if (status.type === "heartbeats_missed") missed++;
-    if (missed < 3 && !["consumer_deleted", "stream_not_found", "consumer_not_found"].includes(status.type))
-      continue;
-    log.warn({ status: status.type }, "the consumer was lost");
+  for await (const { type } of await messages.status()) {
+    if (!losses.has(type)) continue;
+    log.warn({ status: type }, "the consumer was lost");
     messages.stop();
-    return;
   }
 }
 

@@ -98,8 +98,15 @@ export function encodeMeta(meta: Meta, self: Actor, timeoutMs: number): MsgHdrs 
   });
 }
 
-/** Reads what {@link encodeMeta} wrote; a missing or damaged header makes the call anonymous, never privileged. */
-export function decodeMeta(h: MsgHdrs | undefined, timeoutMs: number, now: number): Omit<CallMeta, "signal"> {
+/**
+ * Reads what {@link encodeMeta} wrote; a missing or damaged header makes the call anonymous, never privileged. `sentAt`:
+ * when the message left its sender at the latest, by our clock.
+ */
+export function decodeMeta(
+  h: MsgHdrs | undefined,
+  timeoutMs: number,
+  sentAt: number,
+): Omit<CallMeta, "signal"> {
   const text = (name: string) => h?.get(name) || undefined;
   const remaining = Number(text(names.remaining) ?? timeoutMs);
   const bounded = Number.isFinite(remaining) ? Math.min(remaining, timeoutMs) : timeoutMs;
@@ -108,7 +115,7 @@ export function decodeMeta(h: MsgHdrs | undefined, timeoutMs: number, now: numbe
     actor: decodeActor(text(names.actor)),
     traceparent: trace,
     requestId: requestIdOf(trace),
-    deadline: now + bounded,
+    deadline: sentAt + bounded,
     idempotencyKey: h?.has(names.key) ? h.get(names.key) : undefined,
     address: text(names.address),
     cookie: text(names.cookie),

@@ -1,15 +1,9 @@
 import type { Msg } from "nats";
+import type { Publisher } from "#shared/db/relay.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import type { Bus } from "./connect.ts";
 import { stream } from "./events.ts";
 import { headersOf } from "./headers.ts";
-
-export type Publisher = {
-  /** Resolves when the stream has stored the event; a repeated `id` is stored once. */
-  publish(subject: string, id: string, body: string): Promise<{ seq: number }>;
-  /** When the stream was created: another answer than before means that its storage was lost. */
-  streamCreated(): Promise<string>;
-};
 
 type Stored = { stream?: string; seq?: number; error?: { description?: string } };
 

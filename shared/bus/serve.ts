@@ -1,16 +1,19 @@
 import type { Msg } from "nats";
-import { dispatch, type Hooks } from "#shared/contract/dispatch.ts";
-import type { Route } from "#shared/contract/define.ts";
+import { type CallMeta, dispatch, type Hooks } from "#shared/contract/dispatch.ts";
 import type { Service } from "#shared/contract/implement.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import { Fault } from "#shared/fault/fault.ts";
+import { atMost } from "#shared/process/clock.ts";
 import type { Bus } from "./connect.ts";
+import { Standstill } from "./standstill.ts";
 import { decodeMeta, errorHeader, errorStatusHeader, headersOf, replyHeaderPrefix } from "./headers.ts";
 
 export type Served = {
-  /** Takes no new call, and resolves when those in flight are answered, or after `graceMs`. */
-  stop(graceMs?: number): Promise<void>;
+  /** Takes no new call, and resolves when those in flight are answered, or after 5 s. */
+  stop(): Promise<void>;
 };
+
+type Meta = Omit<CallMeta, "signal">;
 
 /** Puts every route of a service on its subject, in a queue group named after the service. */
 export async function serve(bus: Bus, service: Service, hooks: Hooks): Promise<Served> {
@@ -20,15 +23,15 @@ export async function serve(bus: Bus, service: Service, hooks: Hooks): Promise<S
     version: contract.version,
     queue: contract.service,
   });
+  const standstill = new Standstill(bus.nc);
   const running = new Set<Promise<void>>();
   for (const [name, route] of Object.entries(contract.routes)) {
     endpoints.addEndpoint(name, {
       subject: route.subject,
-      // The services framework catches synchronous throws only: a rejection that escaped `answer` would leave the
-      // caller waiting for its time-out and count no error.
       handler: (err, msg) => {
         if (err) return hooks.log.error({ err, route: name }, "an endpoint failed");
-        const call = answer(msg, service, name, route, hooks).finally(() => running.delete(call));
+        const meta = decodeMeta(msg.headers, route.policy.timeoutMs, Date.now() - standstill.age());
+        const call = answer(msg, service, name, meta, hooks).finally(() => running.delete(call));
         running.add(call);
       },
     });
@@ -36,38 +39,54 @@ export async function serve(bus: Bus, service: Service, hooks: Hooks): Promise<S
   // Resolved means served: without this round trip a first call may find nobody.
   await bus.nc.flush();
   return {
-    async stop(graceMs = 5_000) {
-      await endpoints.stop().catch(() => undefined);
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const bounded = new Promise<void>((resolve) => (timer = setTimeout(resolve, graceMs)));
-      await Promise.race([Promise.allSettled(running), bounded]);
-      clearTimeout(timer);
+    async stop() {
+      standstill.end();
+      const answered = async () => {
+        await endpoints.stop();
+        await Promise.allSettled(running);
+      };
+      await atMost(5_000, answered());
     },
   };
 }
 
-async function answer(msg: Msg, service: Service, name: string, route: Route, hooks: Hooks): Promise<void> {
+async function answer(msg: Msg, service: Service, name: string, meta: Meta, hooks: Hooks): Promise<void> {
   // The right to answer covers whatever reply subject the caller wrote: anything but an inbox could be another
   // service's subject.
   if (!msg.reply?.startsWith("_INBOX."))
     return hooks.log.warn({ route: name }, "a call without an inbox was ignored");
-  const partial = decodeMeta(msg.headers, route.policy.timeoutMs, Date.now());
+  const leftMs = meta.deadline - Date.now();
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), Math.max(0, partial.deadline - Date.now()));
+  const timer = setTimeout(() => abort.abort(), Math.max(0, leftMs));
+  // Its caller has given up: nothing is begun.
+  if (leftMs <= 0) abort.abort();
   try {
-    const meta = { ...partial, signal: abort.signal };
+    await perform(msg, service, name, { ...meta, signal: abort.signal }, hooks);
+  } catch (err) {
+    // A caller that hears nothing waits for its time-out, and an error that left here would end the process.
+    hooks.log.error({ err, route: name }, "an answer cannot be sent");
+    refuse(msg, coreFault("internal.error"), meta.requestId);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Rejects when what there is to say, reply or refusal, cannot be put into a message. */
+async function perform(
+  msg: Msg,
+  service: Service,
+  name: string,
+  meta: CallMeta,
+  hooks: Hooks,
+): Promise<void> {
+  try {
     const { reply, headers: replyHeaders } = await dispatch(service, name, body(msg), meta, hooks);
     const written = Object.entries(replyHeaders).map(([key, value]) => [replyHeaderPrefix + key, value]);
     const more = written.length > 0 ? { headers: headersOf(Object.fromEntries(written)) } : undefined;
     msg.respond(JSON.stringify(reply), more);
   } catch (error) {
-    refuse(
-      msg,
-      error instanceof Fault ? error : coreFault("internal.error", {}, { cause: error }),
-      partial.requestId,
-    );
-  } finally {
-    clearTimeout(timer);
+    if (!(error instanceof Fault)) throw error;
+    refuse(msg, error, meta.requestId);
   }
 }
 

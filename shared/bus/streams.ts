@@ -1,9 +1,7 @@
 import { AckPolicy, DeliverPolicy, nanos, RetentionPolicy, StorageType } from "nats";
 import type { Contract } from "#shared/contract/define.ts";
 import type { Bus } from "./connect.ts";
-import { durableName, stream } from "./events.ts";
-
-const day = 24 * 60 * 60 * 1000;
+import { durableName, eventsKeptMs, stream } from "./events.ts";
 
 /**
  * Creates the event stream and one durable consumer for each event that a service reads. Only infra's admin user
@@ -16,7 +14,7 @@ export async function ensureStreams(admin: Bus, registry: readonly Contract[]): 
     subjects: ["evt.>"],
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
-    max_age: nanos(3 * day),
+    max_age: nanos(eventsKeptMs),
     // Longer than any relay can lag behind, so that a repeated publish is recognised.
     duplicate_window: nanos(60 * 60 * 1000),
   };

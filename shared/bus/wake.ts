@@ -1,4 +1,4 @@
-import type { Bus } from "./connect.ts";
+import { type Bus, tell } from "./connect.ts";
 
 /** Wakes workers in every replica of the service. A lost wake costs a sweep interval, nothing else. */
 export type WakeBus = {
@@ -10,9 +10,7 @@ export type WakeBus = {
 export function wakeBus(bus: Bus): WakeBus {
   const subject = (queue: string) => `wake.${bus.name}.${queue}`;
   return {
-    notify: (queue) => {
-      if (bus.link.isUp && !bus.nc.isClosed()) bus.nc.publish(subject(queue));
-    },
+    notify: (queue) => tell(bus, subject(queue)),
     subscribe: (queue, wake) => {
       const subscription = bus.nc.subscribe(subject(queue), { callback: (err) => void (err ?? wake()) });
       return () => subscription.unsubscribe();

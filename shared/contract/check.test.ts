@@ -59,11 +59,31 @@ describe("problemsOf", () => {
     ["calls other.thing, which nobody declares", withRoute(secret, { calls: ["other.thing"] })],
     ["consumes other.thing, which nobody declares", withRoute(secret, { consumes: ["other.thing"] })],
     [
+      "aliases have the parameters of the canonical path",
+      withRoute({
+        ...sample.routes.echo,
+        http: {
+          ...sample.routes.echo.http,
+          aliases: [
+            { method: "POST", path: "/api/old/:id", since: "2026-01-01", reason: "older clients" },
+            { method: "POST", path: "/api/older", since: "2026-01-01", reason: "the oldest clients" },
+          ],
+        },
+      }),
+    ],
+    [
       "names nope as its authority",
       withRoute(secret, { authority: { plain: "nope", agent: "lock", unlock: "lock" } }),
     ],
   ])("says: %s", (sentence, registry) => {
     expect(problemsOf(registry).join("\n")).toContain(sentence);
+  });
+
+  test("says that a lock is held in the name of an operation", () => {
+    const { operations: _, ...without } = sample as Contract;
+    expect(problemsOf([without])).toEqual([
+      "sample.lock: an exclusive action needs a contract with a prefix for `operations`",
+    ]);
   });
 
   test("says that a gated route needs somebody who decides", () => {

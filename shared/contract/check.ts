@@ -1,3 +1,4 @@
+import { serverActions } from "./authority.ts";
 import { bindings, type Contract, type Route } from "./define.ts";
 import { isOperatorScope } from "./scope.ts";
 
@@ -22,6 +23,9 @@ export function problemsOf(registry: readonly Contract[]): string[] {
       (a) => `the address ${a} is bound twice`,
     ),
     ...routes.flatMap(({ at, route }) => routeProblems(route).map((problem) => `${at}: ${problem}`)),
+    ...routes
+      .filter(({ contract, route }) => isExclusive(route) && contract.operations === undefined)
+      .map(({ at }) => `${at}: an exclusive action needs a contract with a prefix for \`operations\``),
     ...registry.flatMap((c) => [
       ...c.calls
         .filter((call) => !names.has(call))
@@ -38,6 +42,9 @@ export function problemsOf(registry: readonly Contract[]): string[] {
       : []),
   ];
 }
+
+const isExclusive = ({ policy }: Route) =>
+  policy.server !== undefined && serverActions[policy.server].exclusive;
 
 const toldSubjects = ({ events, broadcasts = {} }: Contract) =>
   [...Object.values(events), ...Object.values(broadcasts)].map(({ subject }) => subject);
@@ -96,10 +103,7 @@ function routeProblems(route: Route): string[] {
   for (const binding of bindings(route))
     for (const parameter of pathParameters(binding.path))
       must(fields.has(parameter), `${binding.path} has a parameter that the request does not know`);
-  must(
-    repeated(bindings(route).map((b) => pathParameters(b.path).toSorted().join())).length > 0 ||
-      !http.aliases?.length,
-    "aliases have the parameters of the canonical path",
-  );
+  const parameters = bindings(route).map(({ path }) => pathParameters(path).toSorted().join());
+  must(new Set(parameters).size === 1, "aliases have the parameters of the canonical path");
   return said;
 }

@@ -1,15 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import type { Fault } from "#shared/fault/fault.ts";
 import { silentLogger, wrap } from "#shared/telemetry/log.ts";
-import { account, metaFor, sample, sampleAuthority, sampleService } from "#shared/testing/sample.ts";
+import { account, callMeta } from "#shared/testing/call.ts";
+import { sample, sampleAuthority, sampleService } from "#shared/testing/sample.ts";
+import { anonymous } from "./actor.ts";
 import type { Policy } from "./define.ts";
 import { type CallMeta, checkActor, dispatch, type Hooks } from "./dispatch.ts";
 
 const service = sampleService({});
 const run = (route: string, input: unknown, meta: Partial<CallMeta> = {}, hooks: Partial<Hooks> = {}) =>
-  dispatch(service, route, input, metaFor(meta), {
+  dispatch(service, route, input, callMeta(anonymous, meta), {
     log: silentLogger,
     authority: sampleAuthority(),
+    newOperationId: () => "smp_1",
     ...hooks,
   });
 const fault = (promise: Promise<unknown>) =>
@@ -88,9 +91,8 @@ describe("dispatch", () => {
   test("504 when the call is over before the verb is, however long that goes on", async () => {
     const over = new AbortController();
     const slow = sampleService({ slow: new Promise<void>(() => {}) });
-    const call = dispatch(slow, "echo", { id: "a", word: "wait" }, metaFor({ signal: over.signal }), {
-      log: silentLogger,
-    });
+    const meta = callMeta(anonymous, { signal: over.signal });
+    const call = dispatch(slow, "echo", { id: "a", word: "wait" }, meta, { log: silentLogger });
     over.abort();
     expect(await fault(call)).toMatchObject({ code: "service.timeout", status: 504, retryable: true });
     expect(await fault(run("echo", { id: "a", word: "hi" }, { signal: AbortSignal.abort() }))).toMatchObject({
@@ -100,11 +102,18 @@ describe("dispatch", () => {
 
   test("policy.server asks for authority, and an exclusive action holds the lock when the verb succeeds", async () => {
     const authority = sampleAuthority();
-    const hooks = { authority, newOperationId: () => "smp_1" };
-    const answer = await run("lock", { id: "1" }, { actor: account("acc_1") }, hooks);
+    const answer = await run("lock", { id: "1" }, { actor: account("acc_1") }, { authority });
     expect(answer.reply).toEqual({ fence: 1 });
     expect([...authority.held]).toEqual(["smp_1"]);
     expect(authority.asked).toEqual(["power.start"]);
+  });
+
+  test("an exclusive action is refused, and not done without a lock, where nothing names its operation", async () => {
+    const authority = sampleAuthority();
+    const meta = callMeta(account("acc_1"));
+    const call = dispatch(service, "lock", { id: "1" }, meta, { log: silentLogger, authority });
+    expect(await fault(call)).toMatchObject({ code: "internal.error" });
+    expect(authority.asked).toEqual([]);
   });
 
   test("somebody else's server ends with the authority's own error", async () => {
@@ -118,12 +127,7 @@ describe("dispatch", () => {
     async (how) => {
       const authority = sampleAuthority();
       const error = await fault(
-        run(
-          "lock",
-          { id: "1", fail: how },
-          { actor: account("acc_1") },
-          { authority, newOperationId: () => "smp_1" },
-        ),
+        run("lock", { id: "1", fail: how }, { actor: account("acc_1") }, { authority }),
       );
       expect(error.code).toBe(how === "declared" ? "sample.refused" : "internal.error");
       expect(authority.held.size).toBe(0);

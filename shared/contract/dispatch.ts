@@ -27,7 +27,7 @@ export type Hooks = {
   log: Logger;
   /** Needed as soon as one route of the service declares `policy.server`. */
   authority?: Authority;
-  /** An id for the operation that an exclusive verb may start. */
+  /** An id for the operation that an exclusive verb may start; needed as soon as one route is exclusive. */
   newOperationId?: () => string;
 };
 
@@ -115,7 +115,9 @@ export function validate<Z extends z.ZodType>(schema: Z, raw: unknown): z.output
 async function authorized(policy: Policy, input: unknown, meta: CallMeta, hooks: Hooks) {
   if (!policy.server) return undefined;
   if (!hooks.authority) throw new Error("policy.server without an authority");
-  const exclusive = serverActions[policy.server].exclusive;
+  const { exclusive } = serverActions[policy.server];
+  if (exclusive && !hooks.newOperationId)
+    throw new Error("an exclusive action, and no name for its operation");
   return hooks.authority.authorize(
     {
       serverId: String((input as { id: unknown }).id),

@@ -40,8 +40,6 @@ export type DbOptions = {
   statementTimeoutMs?: number;
   /** The wait for one lock, in milliseconds. */
   lockTimeoutMs?: number;
-  /** Between two statements of a transaction, in milliseconds. */
-  idleInTransactionTimeoutMs?: number;
   /** Opening a connection, in milliseconds. */
   connectTimeoutMs?: number;
   /** A whole transaction, the wait for a free connection included, in milliseconds. */
@@ -80,7 +78,7 @@ export function connectDb(options: DbOptions): Db {
         search_path: schema,
         statement_timeout: options.statementTimeoutMs ?? 15_000,
         lock_timeout: options.lockTimeoutMs ?? 10_000,
-        idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 30_000,
+        idle_in_transaction_session_timeout: 30_000,
       },
     });
   const pool: Pool = {

@@ -34,13 +34,8 @@ export async function migrate(db: Db, folders: readonly MigrationFolder[]): Prom
           primary key (folder, file))`;
       const pending: File[] = [];
       for (const { name } of folders) {
-        pending.push(
-          ...(await missing(
-            tx,
-            name,
-            files.filter((file) => file.folder === name),
-          )),
-        );
+        const mine = files.filter((file) => file.folder === name);
+        pending.push(...(await missing(tx, name, mine)));
       }
       for (const file of pending) await apply(tx, file);
       return pending.map(({ folder, file }) => `${folder}/${file}`);

@@ -1,12 +1,8 @@
 import type { z } from "zod";
 import type { EventDef } from "#shared/contract/define.ts";
 import { newId } from "#shared/ids/ids.ts";
-import type { Tx } from "./connect.ts";
+import type { Db, Tx } from "./connect.ts";
 import { afterCommit, dbOf } from "./tx.ts";
-import { wakeRelays } from "./wakeups.ts";
-
-export { type OutboxStats, outboxStats } from "./relay-store.ts";
-export { type Publisher, type Relay, startRelay } from "./relay.ts";
 
 /**
  * Records that something happened, in the transaction in which it happened: published if, and only if, that commits.
@@ -28,6 +24,18 @@ export async function emit<E extends EventDef>(
     insert into outbox (id, subject, key, version, payload)
     values (${id}, ${subject}, ${e.key}, ${e.version}, ${payload})`;
   const db = dbOf(tx);
-  afterCommit(tx, () => wakeRelays(db));
+  afterCommit(tx, () => sleepers.get(db)?.forEach((wake) => wake()));
   return id;
+}
+
+const sleepers = new WeakMap<Db, Set<() => void>>();
+
+/**
+ * Has `wake` called after each commit that wrote to the outbox through this `db`; returns the way to end that. Relays of
+ * other processes find the rows at their next sweep.
+ */
+export function onEmit(db: Db, wake: () => void): () => void {
+  const known = sleepers.get(db) ?? new Set();
+  sleepers.set(db, known.add(wake));
+  return () => known.delete(wake);
 }

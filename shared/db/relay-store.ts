@@ -88,21 +88,3 @@ export async function followStream(db: Db, created: string, since: Date): Promis
     return again.count;
   });
 }
-
-export type OutboxStats = {
-  /** Events not published yet, the parked ones included. */
-  waiting: number;
-  /** Age of the oldest of them in milliseconds, 0 when there is none. */
-  oldestAgeMs: number;
-  /** Events that the stream refused again and again; they are still tried, and later ones no longer wait for them. */
-  parked: number;
-};
-
-export async function outboxStats(tx: Tx): Promise<OutboxStats> {
-  const [row] = await tx<[OutboxStats]>`
-    select count(*) as waiting,
-      coalesce(extract(epoch from now() - min(created_at)) * 1000, 0)::bigint as oldest_age_ms,
-      count(*) filter (where attempts >= ${parkedAfter}) as parked
-    from outbox where published_at is null`;
-  return row;
-}

@@ -1,19 +1,9 @@
+import { type EventMessage, eventsKeptMs } from "#shared/bus/events.ts";
 import type { Clock } from "#shared/process/clock.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
 import type { Db } from "./connect.ts";
-import {
-  claim,
-  followStream,
-  type Outcome,
-  type OutboxStats,
-  outboxStats,
-  parkedAfter,
-  settle,
-  type Waiting,
-} from "./relay-store.ts";
-import { purge } from "./purge.ts";
-import { withTx } from "./tx.ts";
-import { onEmit } from "./wakeups.ts";
+import { onEmit } from "./outbox.ts";
+import { claim, followStream, type Outcome, parkedAfter, settle, type Waiting } from "./relay-store.ts";
 
 /** The stream, as a relay needs it. */
 export type Publisher = {
@@ -24,11 +14,8 @@ export type Publisher = {
 };
 
 export type Relay = {
-  /** Looks at the outbox now. Commits of this process do that by themselves. */
-  wake(): void;
   /** Ends after the batch in hand. */
   stop(): Promise<void>;
-  stats(): Promise<OutboxStats>;
 };
 
 export type RelayOptions = {
@@ -45,15 +32,8 @@ export type RelayOptions = {
    * worse for it.
    */
   leaseMs?: number;
-  /** How long published events are kept, at least as long as the stream keeps them. */
+  /** How far back events are published again into a stream that lost them. */
   retentionMs?: number;
-  /** How long an answer is remembered for its idempotency key. */
-  idempotencyMs?: number;
-  /** How long operations that have ended can be looked at. */
-  operationMs?: number;
-  /** How long jobs that failed at every attempt can be looked at. */
-  deadJobMs?: number;
-  purgeEveryMs?: number;
 };
 
 /**
@@ -89,52 +69,31 @@ export function startRelay(options: RelayOptions): Relay {
   const off = onEmit(db, wake);
   const done = run();
   return {
-    wake,
     async stop() {
       off();
       stopping.abort();
       wake();
       await done;
     },
-    stats: () => withTx(db, outboxStats, { readOnly: true }),
   };
 }
 
-const hour = 60 * 60 * 1000;
-const defaults = {
-  sweepMs: 1_000,
-  batch: 100,
-  leaseMs: 10_000,
-  retentionMs: 72 * hour,
-  idempotencyMs: 48 * hour,
-  operationMs: 90 * 24 * hour,
-  deadJobMs: 30 * 24 * hour,
-  purgeEveryMs: 60_000,
-};
+const defaults = { sweepMs: 1_000, batch: 100, leaseMs: 10_000, retentionMs: eventsKeptMs };
 
 type Settings = typeof defaults & RelayOptions;
 
-/** One look at the outbox, as a function that remembers when the stream was looked at and old rows were purged. */
+/** One look at the outbox, as a function that remembers when the stream was looked at. */
 function rounds(o: Settings, stopping: AbortSignal): () => Promise<void> {
   const { db, clock, publisher, log } = o;
-  const before = (ms: number) => new Date(clock.now() - ms);
   let followed = Number.NEGATIVE_INFINITY;
-  let purged = Number.NEGATIVE_INFINITY;
   return async () => {
     if (clock.now() - followed >= o.sweepMs) {
-      const again = await followStream(db, await publisher.streamCreated(), before(o.retentionMs));
+      const since = new Date(clock.now() - o.retentionMs);
+      const again = await followStream(db, await publisher.streamCreated(), since);
       if (again > 0) log.warn({ events: again }, "the stream is new: events are published again");
       followed = clock.now();
     }
     for (let full = true; full && !stopping.aborted;) full = (await publishBatch(o)) === o.batch;
-    if (clock.now() - purged >= o.purgeEveryMs) {
-      const { retentionMs, idempotencyMs, operationMs, deadJobMs } = o;
-      // An event can come again until the stream, filled anew from our oldest rows, has forgotten it.
-      const inboxMs = 3 * retentionMs;
-      const keep = { publishedMs: retentionMs, inboxMs, idempotencyMs, operationMs, deadJobMs };
-      await purge(db, keep, clock.now(), stopping);
-      purged = clock.now();
-    }
   };
 }
 
@@ -204,9 +163,9 @@ async function publishInOrder(
   return outcomes;
 }
 
-/** The message of an event: what shared/bus reads as EventMessage. */
 function bodyOf({ id, key, version, payload, createdAt }: Waiting): string {
-  return JSON.stringify({ id, key, version, at: createdAt.toISOString(), data: payload });
+  const message: EventMessage = { id, key, version, at: createdAt.toISOString(), data: payload };
+  return JSON.stringify(message);
 }
 
 async function isThere(publisher: Publisher): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { asAdmin } from "./admin.ts";
+import { asAdmin } from "#infra/postgres/admin.ts";
 import { postgresForTest, type TestPostgres } from "#shared/testing/postgres.ts";
 import type { Tx } from "./connect.ts";
 import { afterCommit, afterEnd, single, withTx } from "./tx.ts";
@@ -129,26 +129,22 @@ test("a single statement that waited too long for a connection never runs", asyn
 });
 
 test("a serialisation failure is run again, with only the last attempt's steps after commit", async () => {
-  let calls = 0;
+  let reads = 0;
   let steps = 0;
   const bothRead = Promise.withResolvers<void>();
   const raise = () =>
-    withTx(
-      pg.db,
-      async (tx) => {
-        calls++;
-        afterCommit(tx, () => steps++);
-        const [row] = await tx<[{ cents: number }]>`select cents from account where id = 1`;
-        if (calls >= 2) bothRead.resolve();
-        await bothRead.promise;
-        await tx`update account set cents = ${row.cents + 1} where id = 1`;
-      },
-      { isolation: "serializable" },
-    );
+    withTx(pg.db, async (tx) => {
+      await tx`set transaction isolation level serializable`;
+      afterCommit(tx, () => steps++);
+      const [row] = await tx<[{ cents: number }]>`select cents from account where id = 1`;
+      if (++reads >= 2) bothRead.resolve();
+      await bothRead.promise;
+      await tx`update account set cents = ${row.cents + 1} where id = 1`;
+    });
   await Promise.all([raise(), raise()]);
   expect(await cents()).toEqual([2, 0]);
   expect(steps).toBe(2);
-  expect(calls).toBe(3);
+  expect(reads).toBe(3);
 });
 
 test("a deadlock is solved by running one of the two again", async () => {

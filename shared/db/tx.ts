@@ -3,7 +3,6 @@ import { type Db, type Pool, poolOf, type Statement, type Tx } from "./connect.t
 import { codeOf, isAway, isConflict, translate } from "./errors.ts";
 
 export type TxOptions = {
-  isolation?: "read committed" | "repeatable read" | "serializable";
   readOnly?: boolean;
   /** The whole transaction; by default the database's own limit. Milliseconds. */
   timeoutMs?: number;
@@ -139,7 +138,7 @@ function openTx(tx: Tx): Open {
 async function once<T>(
   pool: Pool,
   fn: (tx: Tx) => Promise<T>,
-  { isolation = "read committed", readOnly = false }: TxOptions,
+  { readOnly = false }: TxOptions,
   limit: AbortSignal,
 ): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
@@ -148,9 +147,8 @@ async function once<T>(
   if (limit.aborted) giveUp();
   else limit.addEventListener("abort", giveUp, { once: true });
   try {
-    const mode = `isolation level ${isolation} ${readOnly ? "read only" : "read write"}`;
     const { sql } = pool;
-    const work = sql.begin(mode, async (tx) => {
+    const work = sql.begin(readOnly ? "read only" : "read write", async (tx) => {
       // The driver may get its connection only after the time was up: then nothing may begin any more.
       if (limit.aborted) return await late;
       limit.addEventListener("abort", () => watchStuck(pool, sql, work), { once: true });

@@ -20,3 +20,10 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", done, { once: true });
     }),
 };
+
+/** Resolves when `work` has ended, well or not, but after `ms` milliseconds at the latest. */
+export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([work.catch(() => {}), systemClock.sleep(ms, over.signal)]);
+  over.abort();
+}

@@ -24,5 +24,5 @@ test("a part that does not stop is left behind, and leaves time for the parts be
   ]);
   expect(await child.exited).toBe(0);
   // Two steps of 200 ms would be more than the 300 ms for all.
-  expect(performance.now() - began).toBeLessThan(2_000);
+  expect(performance.now() - began).toBeLessThan(5_000);
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { client } from "#shared/bus/client.ts";
 import type { Contract } from "#shared/contract/define.ts";
+import { eventually } from "#shared/testing/call.ts";
 import { type Mesh, meshForTest } from "#shared/testing/mesh.ts";
 import { postgresForTest } from "#shared/testing/postgres.ts";
 import { sample } from "#shared/testing/sample.ts";
@@ -84,6 +85,22 @@ describe("a service process", () => {
       "the first worker stops last",
       "stopped",
     ]);
+  });
+
+  test("begins nothing that its callers gave up while it stood still", async () => {
+    const service = start("tell");
+    await service.says('"ready"');
+    const { echo } = client(await mesh.bus("caller"), sample);
+    service.child.kill("SIGSTOP");
+    const ask = (word: string, ms: number) => echo({ id: "a", word }, { deadline: Date.now() + ms });
+    const timeout = { code: "service.timeout" };
+    const late = [ask("late", 300), ask("later", 1_500)].map((call) => call.catch((error: unknown) => error));
+    for (const call of late) expect(await call).toMatchObject(timeout);
+    service.child.kill("SIGCONT");
+    expect(await eventually(() => ask("now", 10_000))).toEqual({ said: "a:now" });
+    service.child.kill("SIGTERM");
+    const asked = (await service.end()).lines.filter(({ msg }) => msg.startsWith("asked"));
+    expect(new Set(asked.map(({ msg }) => msg))).toEqual(new Set(["asked for now"]));
   });
 
   test("ends at once on a rejection that nobody handled, and says so", async () => {

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { consume, type Reaction } from "#shared/bus/consume.ts";
 import { type Bus, closeBus, connectBus } from "#shared/bus/connect.ts";
+import { eventsKeptMs } from "#shared/bus/events.ts";
 import { publisher } from "#shared/bus/publisher.ts";
 import { serve } from "#shared/bus/serve.ts";
 import { wakeBus, type WakeBus } from "#shared/bus/wake.ts";
@@ -10,7 +11,7 @@ import type { Authority } from "#shared/contract/dispatch.ts";
 import type { Service } from "#shared/contract/implement.ts";
 import { connectDb, type Db } from "#shared/db/connect.ts";
 import { mechanismMigrations, migrate } from "#shared/db/migrate.ts";
-import { schemaOf } from "#shared/db/names.ts";
+import { startPurge } from "#shared/db/purge.ts";
 import { startRelay } from "#shared/db/relay.ts";
 import { newId } from "#shared/ids/ids.ts";
 import { createLogger, type Logger } from "#shared/telemetry/log.ts";
@@ -47,13 +48,7 @@ export async function runService<Z extends z.ZodObject>(o: {
   const config = parseEnv(o.config, process.env);
   const log = createLogger(name, base.LOG_LEVEL);
   const stop = onStop(log);
-  const db = connectDb({
-    url: base.DATABASE_URL,
-    schema: schemaOf(name),
-    name,
-    max: base.DATABASE_POOL,
-    log,
-  });
+  const db = connectDb({ url: base.DATABASE_URL, schema: name, name, max: base.DATABASE_POOL, log });
   stop.last("database", () => db.close());
   await migrate(db, [mechanismMigrations, { name, dir: o.migrations }]);
   const bus = await connectBus({
@@ -64,15 +59,16 @@ export async function runService<Z extends z.ZodObject>(o: {
     log,
   });
   stop.last("bus", () => closeBus(bus));
-  const relay = startRelay({
-    db,
-    publisher: publisher(bus),
-    clock: systemClock,
-    log,
+  const relay = startRelay({ db, publisher: publisher(bus), clock: systemClock, log });
+  stop.last("relay", () => relay.stop());
+  const keep = {
+    publishedMs: eventsKeptMs,
+    idempotencyMs: 2 * dayMs,
     operationMs: base.OPERATION_RETENTION_DAYS * dayMs,
     deadJobMs: base.DEAD_JOB_RETENTION_DAYS * dayMs,
-  });
-  stop.last("relay", () => relay.stop());
+  };
+  const purge = startPurge({ db, keep, clock: systemClock, log });
+  stop.last("purge", () => purge.stop());
 
   const running = await o.start({ config, bus, db, log, clock: systemClock, wake: wakeBus(bus) });
   for (const worker of running.workers ?? []) stop.last("worker", () => worker.stop());

@@ -186,6 +186,18 @@ test("a key that asks for another look gets it at its time", async () => {
   expect({ runs, sleepers: r.clock.sleepers() }).toEqual({ runs: 3, sleepers: 1 });
 });
 
+test("a key that asks to be left alone for long is looked at with every resync all the same", async () => {
+  let runs = 0;
+  await using r = reconcilerForTest({
+    list: async () => ["a"],
+    reconcile: async () => (runs++, { again: 600_000 }),
+  });
+  await settled();
+  await r.clock.advance(60_000);
+  await settled();
+  expect(runs).toBe(2);
+});
+
 test("a list that fails is asked again", async () => {
   let asked = 0;
   const seen: string[] = [];

@@ -8,7 +8,8 @@ export type ReconcilerOptions = {
   list(): Promise<string[]>;
   /**
    * Compares desired with actual for one key and moves towards desired. It reads both itself, since a wake carries
-   * nothing but the key. `{ again }` asks for another look after that many milliseconds.
+   * nothing but the key. `{ again }` asks for another look after that many milliseconds, or `resyncMs` if that is less:
+   * also a key that waits may miss the wake that would have told it more.
    */
   reconcile(key: string, signal: AbortSignal): Promise<void | { again: number }>;
   resyncMs: number;
@@ -79,7 +80,7 @@ export function startReconciler(o: ReconcilerOptions): Reconciler {
       waitMs = (await o.reconcile(key, stopping.signal))?.again;
       entry.failures = 0;
     } catch (error) {
-      waitMs = Math.min(resyncMs, o.backoffMs(++entry.failures));
+      waitMs = o.backoffMs(++entry.failures);
       if (!stopping.signal.aborted)
         log.warn({ err: error, name, key, failures: entry.failures }, "reconcile failed");
     }
@@ -87,7 +88,7 @@ export function startReconciler(o: ReconcilerOptions): Reconciler {
     // A failed run waits even if it was woken meanwhile, maybe by its own doing: else it would spin.
     if (entry.dirty && entry.failures === 0) wake(key);
     else if (waitMs === undefined) entries.delete(key);
-    else wakeLater(key, entry, waitMs);
+    else wakeLater(key, entry, Math.min(resyncMs, waitMs));
   }
 
   function wakeLater(key: string, entry: Entry, ms: number): void {

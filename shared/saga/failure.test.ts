@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { withTx } from "#shared/db/tx.ts";
 import { coreFault } from "#shared/fault/core.ts";
 import { until } from "#shared/queue/fixtures.ts";
-import { failingWith, sagaForTest, sagaOf, step } from "./fixtures.ts";
+import { failingWith, sagaForTest, sagaOf, step } from "#shared/testing/saga-steps.ts";
 import { OutcomeUnknown, type SagaEnd } from "./saga.ts";
 
 const away = () => coreFault("upstream.timeout");

@@ -7,7 +7,7 @@ import { aborted, until } from "#shared/queue/fixtures.ts";
 import { wrap } from "#shared/telemetry/log.ts";
 import { startChild } from "#shared/testing/child.ts";
 import { beginSaga } from "./begin.ts";
-import { sagaForTest, sagaOf, step } from "./fixtures.ts";
+import { sagaForTest, sagaOf, step } from "#shared/testing/saga-steps.ts";
 import type { SagaEnd } from "./saga.ts";
 
 test("the steps are done in order, each with the state of those before, and the operation succeeds", async () => {

@@ -4,7 +4,7 @@ import type { OperationError } from "#shared/contract/operation.ts";
 import type { Tx } from "#shared/db/connect.ts";
 import { updateOperation } from "./operation.ts";
 import { type Saga, type Step, titleOf } from "./saga.ts";
-import { markSettled, readSaga, type SagaRow, updateSaga, updateStep } from "./store.ts";
+import { readSaga, type SagaRow, updateSaga, updateStep } from "./store.ts";
 
 export type AnySaga<D> = Saga<D, object>;
 export type AnyStep<D> = Step<D, object>;
@@ -20,11 +20,10 @@ export async function nextTurn<D>(
   o: { sagas: ReadonlyMap<string, AnySaga<D>>; operationId: string; now: number },
 ): Promise<Turn<D>> {
   const { operationId } = o;
-  let row = await readSaga(tx, operationId);
+  const row = await readSaga(tx, operationId);
   if (!row || row.settledAt) return { kind: "ended" };
   const saga = o.sagas.get(row.type);
   if (!saga) return { kind: "undefined", what: `saga ${row.type}` };
-  if (row.abandon && !row.undoing) row = await unwind(tx, row, row.abandon);
   const name = row.steps[row.position];
   if (name === undefined) {
     await settleSaga(tx, saga, row);
@@ -43,7 +42,7 @@ export async function nextTurn<D>(
       status: row.outcomeUnknown ? "unknown" : "running",
       phase: undoing ? `undo:${name}` : name,
       // A later try goes on showing why there had to be one.
-      ...(attempt > 1 ? {} : { message: headline(step, undoing) }),
+      message: attempt > 1 ? undefined : headline(step, undoing),
     }),
   ]);
   return { kind: "step", saga, step, row: { ...row, attempt, firstAttemptAt } };
@@ -63,18 +62,10 @@ export async function logEnd<D>(tx: Tx, saga: AnySaga<D>, row: SagaRow, found: o
     return updateSaga(tx, operationId, { ...untried, position: position - 1 });
   }
   const state = { ...row.state, ...found };
-  const { serverId, instanceId } = saga.server?.(state) ?? {};
   await Promise.all([
     updateStep(tx, { operationId, position, status: "done" }),
     updateSaga(tx, operationId, { ...untried, state, position: position + 1 }),
-    ...(serverId === undefined && instanceId === undefined
-      ? []
-      : [
-          updateOperation(tx, operationId, {
-            ...(serverId === undefined ? {} : { serverId }),
-            ...(instanceId === undefined ? {} : { instanceId }),
-          }),
-        ]),
+    saga.server && updateOperation(tx, operationId, saga.server(state)),
   ]);
 }
 
@@ -90,21 +81,11 @@ export async function logRetry(
   await updateOperation(tx, operationId, { status: o.unknown ? "unknown" : "running", message: o.message });
 }
 
-/** Turns round. The step under way is undone as well if it was ever tried: it may have had its effect. */
-export async function unwind(tx: Tx, row: SagaRow, error: OperationError): Promise<SagaRow> {
-  const { operationId } = row;
-  const tried = row.attempt > 0;
-  const patch = {
-    ...untried,
-    undoing: true,
-    error,
-    position: tried ? row.position : row.position - 1,
-    failedPosition: tried ? row.position : null,
-  };
-  await updateSaga(tx, operationId, patch);
-  if (tried)
-    await updateStep(tx, { operationId, position: row.position, status: "failed", message: error.message });
-  return { ...row, ...patch };
+/** Turns round. The step that failed is undone as well: it may have had its effect. */
+export async function unwind(tx: Tx, row: SagaRow, error: OperationError): Promise<void> {
+  const { operationId, position } = row;
+  await updateSaga(tx, operationId, { ...untried, undoing: true, error, failedPosition: position });
+  await updateStep(tx, { operationId, position, status: "failed", message: error.message });
 }
 
 async function settleSaga<D>(tx: Tx, saga: AnySaga<D>, row: SagaRow): Promise<void> {
@@ -114,9 +95,9 @@ async function settleSaga<D>(tx: Tx, saga: AnySaga<D>, row: SagaRow): Promise<vo
     status,
     phase: status,
     message: error?.message ?? "Done",
-    result: undoing ? null : (saga.result?.(state) ?? null),
-    error,
+    result: undoing ? undefined : saga.result?.(state),
+    error: error ?? undefined,
   });
-  await markSettled(tx, operationId);
+  await updateSaga(tx, operationId, { settledAt: new Date() });
   await saga.onSettled?.(tx, { operationId, customerId, state, status, ...(error ? { error } : {}) });
 }

@@ -65,18 +65,16 @@ test("an operation may begin at once, and knows its server", async () => {
   const instanceId = newInstanceId();
   await o.create({ status: "running", instanceId });
   await o.update({ serverId: "5000" });
-  expect(await o.read()).toMatchObject({ instanceId, operation: { serverId: "5000", status: "running" } });
+  expect((await o.read())?.operation).toMatchObject({ serverId: "5000", status: "running" });
 });
 
-test("what is not given stays; null clears", async () => {
+test("what is not given stays", async () => {
   await using o = await operationForTest();
   await o.create({ status: "running" });
   const error = { code: "a.b", message: "Something", retryable: true, details: { upstream: {} } };
   await o.update({ error, result: { a: 1 } });
   await o.update({ message: "Later" });
   expect((await o.read())?.operation).toMatchObject({ error, result: { a: 1 }, message: "Later" });
-  await o.update({ error: null, result: null });
-  expect((await o.read())?.operation).toMatchObject({ error: null, result: null });
 });
 
 test("the outcome of an operation is final", async () => {

@@ -15,7 +15,7 @@ export type NewOperation = {
   serverId?: string | undefined;
   instanceId?: string | undefined;
   /** `queued` by default. */
-  status?: OperationStatus;
+  status?: "queued" | "running";
   phase: string;
   /** A sentence for people. */
   message: string;
@@ -24,24 +24,23 @@ export type NewOperation = {
 export type OperationPatch = {
   status?: OperationStatus;
   phase?: string;
-  message?: string;
-  serverId?: string;
-  instanceId?: string;
-  result?: Record<string, unknown> | null;
-  error?: OperationError | null;
+  message?: string | undefined;
+  serverId?: string | undefined;
+  instanceId?: string | undefined;
+  result?: Record<string, unknown> | undefined;
+  error?: OperationError | undefined;
 };
 
-/** An operation, and whose it is: what is shown is decided by the customer, or by the instance's owner. */
-export type StoredOperation = { operation: Operation; customerId: string; instanceId?: string };
+/** An operation, and whose it is. */
+export type StoredOperation = { operation: Operation; customerId: string };
 
 /** Stores an operation in the transaction that accepts the work. Rejects when the id is taken. */
 export async function createOperation(tx: Tx, o: NewOperation): Promise<void> {
   const { id, type, customerId, serverId = null, instanceId = null, status = "queued", phase, message } = o;
   await tx`
-    insert into operation (id, type, customer_id, server_id, instance_id, status, phase, message, started_at, finished_at)
+    insert into operation (id, type, customer_id, server_id, instance_id, status, phase, message, started_at)
     values (${id}, ${type}, ${customerId}, ${serverId}, ${instanceId}, ${status}, ${phase}, ${message},
-      case when ${status} <> 'queued' then now() end,
-      case when ${status} in ('succeeded', 'failed', 'cancelled') then now() end)`;
+      case when ${status} = 'running' then now() end)`;
 }
 
 /**
@@ -49,15 +48,8 @@ export async function createOperation(tx: Tx, o: NewOperation): Promise<void> {
  * such operation or it has ended: the outcome of an operation is final.
  */
 export async function updateOperation(tx: Tx, id: string, patch: OperationPatch): Promise<boolean> {
-  const {
-    status = null,
-    phase = null,
-    message = null,
-    serverId = null,
-    instanceId = null,
-    result,
-    error,
-  } = patch;
+  const { status = null, phase = null, message = null, serverId = null, instanceId = null } = patch;
+  const json = (value: object | undefined) => (value === undefined ? null : tx.json(value));
   const rows = await tx`
     update operation set
       status = coalesce(${status}, status),
@@ -65,8 +57,8 @@ export async function updateOperation(tx: Tx, id: string, patch: OperationPatch)
       message = coalesce(${message}, message),
       server_id = coalesce(${serverId}, server_id),
       instance_id = coalesce(${instanceId}::uuid, instance_id),
-      result = case when ${result !== undefined} then nullif(${tx.json(result ?? null)}::jsonb, 'null') else result end,
-      error = case when ${error !== undefined} then nullif(${tx.json(error ?? null)}::jsonb, 'null') else error end,
+      result = coalesce(${json(patch.result)}::jsonb, result),
+      error = coalesce(${json(patch.error)}::jsonb, error),
       started_at = case when coalesce(${status}, status) <> 'queued' then coalesce(started_at, now()) end,
       finished_at = case when ${status} in ('succeeded', 'failed', 'cancelled') then now() end,
       updated_at = now()
@@ -77,7 +69,6 @@ export async function updateOperation(tx: Tx, id: string, patch: OperationPatch)
 
 type OperationRow = Omit<Operation, "startedAt" | "finishedAt" | "statusUrl" | "serverId" | "steps"> & {
   customerId: string;
-  instanceId: string | null;
   serverId: string | null;
   startedAt: Date | null;
   finishedAt: Date | null;
@@ -92,13 +83,13 @@ type StepRow = Omit<OperationStep, "startedAt" | "finishedAt" | "message"> & {
 export async function readOperation(tx: Tx, id: string): Promise<StoredOperation | undefined> {
   const [[row], steps] = await Promise.all([
     tx<OperationRow[]>`
-      select id, type, customer_id, instance_id, server_id, status, phase, message, started_at, finished_at, result, error
+      select id, type, customer_id, server_id, status, phase, message, started_at, finished_at, result, error
       from operation where id = ${id}`,
     tx<StepRow[]>`
       select name, status, message, started_at, finished_at from saga_step where operation_id = ${id} order by position`,
   ]);
   if (!row) return undefined;
-  const { customerId, instanceId, serverId, ...rest } = row;
+  const { customerId, serverId, ...rest } = row;
   const operation: Operation = {
     ...rest,
     ...times(row),
@@ -106,7 +97,7 @@ export async function readOperation(tx: Tx, id: string): Promise<StoredOperation
     ...(serverId === null ? {} : { serverId }),
     statusUrl: `/api/operations/${id}`,
   };
-  return { operation, customerId, ...(instanceId === null ? {} : { instanceId }) };
+  return { operation, customerId };
 }
 
 function stepOf({ name, status, message, ...row }: StepRow): OperationStep {

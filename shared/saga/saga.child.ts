@@ -5,7 +5,7 @@ import { connectDb } from "#shared/db/connect.ts";
 import { systemClock } from "#shared/process/clock.ts";
 import { startWorker } from "#shared/queue/worker.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
-import { sagaOf, step } from "./fixtures.ts";
+import { sagaOf, step } from "#shared/testing/saga-steps.ts";
 import { sagaHandler } from "./handler.ts";
 
 const say = (line: string) => process.stdout.write(`${line}\n`);

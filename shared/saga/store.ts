@@ -13,7 +13,6 @@ export type SagaRow = {
   outcomeUnknown: boolean;
   error: OperationError | null;
   failedPosition: number | null;
-  abandon: OperationError | null;
   settledAt: Date | null;
   /** The names of the steps it was begun with, in order. */
   steps: string[];
@@ -21,11 +20,11 @@ export type SagaRow = {
 
 export async function insertSaga(
   tx: Tx,
-  o: { operationId: string; type: string; queue: string; state: object; steps: readonly { name: string }[] },
+  o: { operationId: string; type: string; state: object; steps: readonly { name: string }[] },
 ): Promise<void> {
   await tx`
-    insert into saga (operation_id, type, queue, state)
-    values (${o.operationId}, ${o.type}, ${o.queue}, ${tx.json(o.state)})`;
+    insert into saga (operation_id, type, state)
+    values (${o.operationId}, ${o.type}, ${tx.json(o.state)})`;
   const names = o.steps.map((step) => step.name);
   await tx`
     insert into saga_step (operation_id, position, name)
@@ -42,9 +41,9 @@ export async function readSaga(tx: Tx, operationId: string): Promise<SagaRow | u
   return row;
 }
 
-type SagaPatch = Partial<
-  Omit<SagaRow, "operationId" | "customerId" | "type" | "abandon" | "settledAt" | "steps" | "error">
-> & { error?: OperationError };
+type SagaPatch = Partial<Omit<SagaRow, "operationId" | "customerId" | "type" | "steps" | "error">> & {
+  error?: OperationError;
+};
 
 export async function updateSaga(
   tx: Tx,
@@ -60,37 +59,20 @@ export async function updateSaga(
   await tx`update saga set ${tx(columns)} where operation_id = ${operationId}`;
 }
 
-export async function markSettled(tx: Tx, operationId: string): Promise<void> {
-  await tx`update saga set settled_at = now(), updated_at = now() where operation_id = ${operationId}`;
-}
-
 /** The times follow from the status: the first start is kept, an end is an end. */
 export async function updateStep(
   tx: Tx,
-  o: { operationId: string; position: number; status?: OperationStep["status"]; message?: string | null },
+  o: { operationId: string; position: number; status?: OperationStep["status"]; message?: string },
 ): Promise<void> {
-  const { status = null, message } = o;
+  const { status = null, message = null } = o;
   await tx`
     update saga_step set
       status = coalesce(${status}, status),
-      message = case when ${message !== undefined} then ${message ?? null} else message end,
+      message = coalesce(${message}, message),
       started_at = coalesce(started_at, now()),
       finished_at = case
         when ${status}::text is null then finished_at
         when ${status} in ('done', 'undone', 'failed') then now() end,
       updated_at = now()
     where operation_id = ${o.operationId} and position = ${o.position}`;
-}
-
-/** The queue of the saga's job, or undefined when it is not on its way forward any more. */
-export async function requestUnwinding(
-  tx: Tx,
-  operationId: string,
-  error: OperationError,
-): Promise<string | undefined> {
-  const [row] = await tx<{ queue: string }[]>`
-    update saga set abandon = coalesce(abandon, ${tx.json(error)}), updated_at = now()
-    where operation_id = ${operationId} and settled_at is null and not undoing
-    returning queue`;
-  return row?.queue;
 }

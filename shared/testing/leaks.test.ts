@@ -1,7 +1,9 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+setDefaultTimeout(60_000);
 
 const folder = mkdtempSync(join(tmpdir(), "zpack-leaks-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -11,12 +13,9 @@ async function run(name: string, body: string) {
   const file = join(folder, `${name}.test.ts`);
   writeFileSync(file, `import { test } from "bun:test";\ntest("planted", async () => {\n${body}\n});\n`);
   const preload = join(import.meta.dir, "preload.ts");
-  const bun = Bun.spawn([process.execPath, "test", "--isolate", "--preload", preload, file], {
-    cwd: folder,
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "pipe",
-  });
+  // A busy machine makes the look for leaks take long, and a hook that is cut off says nothing of them.
+  const command = [process.execPath, "test", "--isolate", "--timeout=60000", "--preload", preload, file];
+  const bun = Bun.spawn(command, { cwd: folder, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
   const output = await bun.stderr.text();
   return { passed: (await bun.exited) === 0, output };
 }
@@ -37,8 +36,8 @@ describe("a test file fails when it leaves", () => {
     ],
     ["an interval", `setInterval(() => {}, 60_000);`, "setInterval at an-interval.test.ts:3"],
     ["a timeout", `setTimeout(() => {}, 60_000);`, "setTimeout at a-timeout.test.ts:3"],
-    ["a child process", `Bun.spawn(["sleep", "5"]);`, "child process"],
-    ["a detached child process", `Bun.spawn(["sleep", "5"], { detached: true }).unref();`, "sleep 5"],
+    ["a child process", `Bun.spawn(["sleep", "60"]);`, "child process"],
+    ["a detached child process", `Bun.spawn(["sleep", "60"], { detached: true }).unref();`, "sleep 60"],
     [
       "a process warning",
       `process.emitWarning("planted warning");`,

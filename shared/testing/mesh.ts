@@ -1,8 +1,9 @@
 import { type Bus, closeBus, connectBus } from "#shared/bus/connect.ts";
-import { authorizationConfig, rightsOf } from "#shared/bus/rights.ts";
+import { authorizationConfig, rightsOf } from "#infra/nats/rights.ts";
 import { ensureStreams } from "#shared/bus/streams.ts";
 import type { Contract } from "#shared/contract/define.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
+import { until } from "./call.ts";
 import { natsForTest } from "./nats.ts";
 
 export type Mesh = AsyncDisposable & {
@@ -41,4 +42,22 @@ export async function meshForTest(registry: readonly Contract[]): Promise<Mesh> 
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Resolves when all have noticed that their connection is lost: before that a server that is back looks like one that stayed. */
+export async function lost(...buses: readonly Bus[]): Promise<void> {
+  await until(
+    () => buses.every(({ link }) => !link.isUp),
+    (down) => down,
+  );
+}
+
+/** Resolves when all are connected again, and the server has heard again what they subscribe to. */
+export async function back(...buses: readonly Bus[]): Promise<void> {
+  await Promise.all(
+    buses.map(async ({ link, nc }) => {
+      await link.whenUp(new AbortController().signal);
+      await nc.flush();
+    }),
+  );
 }

@@ -12,8 +12,8 @@ export type TestNats = AsyncDisposable & {
   readonly pid: number;
   /** Ends the server at once, as a crash would. */
   kill(): Promise<void>;
-  /** Starts it again, after `kill` or in order, on the same port and with the same store. */
-  restart(): Promise<void>;
+  /** Starts it again, after `kill` or in order, on the same port and with the same store; `config` replaces what was added. */
+  restart(more?: { config?: string }): Promise<void>;
   /** Removes everything that the server stored; it must be down. */
   forget(): void;
 };
@@ -44,9 +44,9 @@ export async function natsForTest(o: { config?: string; jetstream?: boolean } = 
       return server.pid;
     },
     kill,
-    async restart() {
+    async restart(more) {
       await stopNats(dir);
-      server = await startNats({ ...o, binary, dir, port });
+      server = await startNats({ ...o, ...more, binary, dir, port });
     },
     forget() {
       if (server.pid !== 0) throw new Error("the server still writes to its store");

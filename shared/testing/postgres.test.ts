@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { asAdmin } from "#shared/db/admin.ts";
+import { asAdmin } from "#infra/postgres/admin.ts";
 import { mechanismMigrations } from "#shared/db/migrate.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { postgresForTest } from "./postgres.ts";
@@ -16,8 +16,8 @@ const databases = (url: string) =>
 test("each database is private, migrated, and gone afterwards", async () => {
   await using kept = await postgresForTest({ schema: "backups", folders });
   const other = await postgresForTest({ schema: "backups", folders });
-  await withTx(kept.db, (tx) => tx`insert into inbox (consumer, event_id) values ('a', 'b')`);
-  expect((await withTx(other.db, (tx) => tx`select from inbox`)).length).toBe(0);
+  await withTx(kept.db, (tx) => tx`insert into idempotency (scope, key, body_sha256) values ('a', 'b', '')`);
+  expect((await withTx(other.db, (tx) => tx`select from idempotency`)).length).toBe(0);
   const name = new URL(other.url).pathname.slice(1);
   expect(await databases(kept.adminUrl)).toContain(name);
   await other[Symbol.asyncDispose]();

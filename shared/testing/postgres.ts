@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import * as roles from "#infra/postgres/roles.ts";
-import { asAdmin, identifier } from "#shared/db/admin.ts";
+import { asAdmin, identifier } from "#infra/postgres/admin.ts";
 import { connectDb, type Db, type DbOptions, type Tx } from "#shared/db/connect.ts";
 import { type MigrationFolder, migrate } from "#shared/db/migrate.ts";
 

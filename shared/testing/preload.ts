@@ -20,4 +20,5 @@ afterAll(async () => {
   for (const { child } of leaks) if (child) process.kill(child, "SIGKILL");
   const found = [...leaks.map((leak) => leak.sentence), ...warnings];
   if (found.length > 0) throw new Error(`this test file left behind or caused:\n  ${found.join("\n  ")}`);
-});
+  // A hook that is cut off on a busy machine would say nothing of what it found.
+}, 60_000);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { running, startPostgres, stopPostgres, superuser } from "#infra/postgres/embedded.ts";
-import { asAdmin, identifier } from "#shared/db/admin.ts";
+import { asAdmin, identifier } from "#infra/postgres/admin.ts";
 import { connectDb, type Db, type DbOptions } from "#shared/db/connect.ts";
 import { type MigrationFolder, migrate } from "#shared/db/migrate.ts";
 

@@ -1,14 +1,13 @@
 import { z } from "zod";
-import { anonymous } from "#shared/contract/actor.ts";
 import { ServerFacts } from "#shared/contract/authority.ts";
 import { defineContract } from "#shared/contract/define.ts";
-import type { Authority, CallMeta } from "#shared/contract/dispatch.ts";
+import type { Authority } from "#shared/contract/dispatch.ts";
 import { implement } from "#shared/contract/implement.ts";
 import { Fault } from "#shared/fault/fault.ts";
 
-// A small service with one route of each kind, for the tests of the mechanism itself.
+// A small service with one route of each kind, for the tests of the mechanism itself. Its time-outs are for a busy machine.
 
-const policy = { auth: "session", guard: "none", idempotency: "safe", timeoutMs: 500 } as const;
+const policy = { auth: "session", guard: "none", idempotency: "safe", timeoutMs: 5_000 } as const;
 const id = z.object({ id: z.string() });
 
 export const sample = defineContract({
@@ -95,7 +94,7 @@ function internal<const V extends string>(name: V) {
   return {
     subject: `rpc.sample.v1.server.${name}` as const,
     summary: name,
-    policy: { auth: "service", guard: "none", idempotency: "natural", timeoutMs: 500 } as const,
+    policy: { auth: "service", guard: "none", idempotency: "natural", timeoutMs: 5_000 } as const,
     request: z.object({}),
     reply: ServerFacts,
     errors: { gone: { status: 404, title: "Gone" } },
@@ -155,23 +154,5 @@ export function sampleAuthority(): Authority & { held: Set<string>; asked: strin
       };
     },
     unlock: async ({ operationId }) => void held.delete(operationId),
-  };
-}
-
-export const account = (name: string, role: "customer" | "operator" = "customer") =>
-  ({ kind: "account", id: name, role, via: "session" }) as const;
-
-/** What a transport would tell about a call. */
-export function metaFor(overrides: Partial<CallMeta> = {}): CallMeta {
-  return {
-    actor: anonymous,
-    requestId: "0af7651916cd43dd8448eb211c80319c",
-    traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-    deadline: Date.now() + 1_000,
-    signal: new AbortController().signal,
-    idempotencyKey: undefined,
-    address: undefined,
-    cookie: undefined,
-    ...overrides,
   };
 }

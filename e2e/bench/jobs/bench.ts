@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startPostgres, stopPostgres, superuser } from "#infra/postgres/embedded.ts";
-import { asAdmin } from "#shared/db/admin.ts";
+import { asAdmin } from "#infra/postgres/admin.ts";
 import { linesOf } from "#shared/testing/child.ts";
 import type { Measured, Scenario } from "./scenarios.ts";
 import { median } from "../load.ts";

@@ -1,14 +1,14 @@
-// For the tests of this folder: sagas of two steps on a queue's fixture.
+// For the tests of shared/saga: sagas of two steps on a queue's fixture.
 import { withTx } from "#shared/db/tx.ts";
 import { newId } from "#shared/ids/ids.ts";
 import { type QueueFixture, queueForTest } from "#shared/queue/fixtures.ts";
 import type { Worker, WorkerOptions } from "#shared/queue/worker.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
-import { beginSaga } from "./begin.ts";
-import { type SagaHandlerOptions, sagaHandler } from "./handler.ts";
-import type { AnySaga } from "./log.ts";
-import { readOperation } from "./operation.ts";
-import { defineSaga, type Saga, type SagaDefinition, type Step } from "./saga.ts";
+import { beginSaga } from "#shared/saga/begin.ts";
+import { type SagaHandlerOptions, sagaHandler } from "#shared/saga/handler.ts";
+import type { AnySaga } from "#shared/saga/log.ts";
+import { readOperation } from "#shared/saga/operation.ts";
+import { defineSaga, type Saga, type SagaDefinition, type Step } from "#shared/saga/saga.ts";
 
 export type State = { vmid?: number; name?: string };
 /** What the steps did, in order. */

@@ -1,18 +1,14 @@
+import { openDriver, type Tx } from "#shared/db/connect.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
-import { openDriver, type Tx } from "./connect.ts";
 
 /**
  * Runs `fn` on one connection outside of any transaction, closed afterwards: for what cannot be done in one
  * (create database) and for roles. Not for services. The driver's errors pass unchanged.
  */
-export async function asAdmin<T>(
-  url: string,
-  fn: (sql: Tx) => Promise<T>,
-  { connectTimeoutMs = 10_000 } = {},
-): Promise<T> {
+export async function asAdmin<T>(url: string, fn: (sql: Tx) => Promise<T>): Promise<T> {
   const sql = openDriver(url, {
     max: 1,
-    connectTimeoutMs,
+    connectTimeoutMs: 10_000,
     log: silentLogger,
     session: { application_name: "zpack-admin" },
   });

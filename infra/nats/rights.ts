@@ -1,13 +1,12 @@
+import { durableName, stream } from "#shared/bus/events.ts";
+import { eventSubject } from "#shared/bus/streams.ts";
 import type { Contract } from "#shared/contract/define.ts";
-import { durableName, stream } from "./events.ts";
-import { eventSubject } from "./streams.ts";
 
 /** What one user of the bus may do; everything else is refused by the server. */
 export type Rights = {
   user: string;
   publish: readonly string[];
   subscribe: readonly string[];
-  mayRespond: boolean;
 };
 
 /**
@@ -49,7 +48,6 @@ export function rightsOf(registry: readonly Contract[]): Rights[] {
           `$SRV.${verb}.${service}.*`,
         ]),
       ].toSorted(),
-      mayRespond: true,
     };
   });
 }
@@ -91,7 +89,7 @@ export function authorizationConfig(rights: readonly Rights[], password: (user: 
       `    { user: ${JSON.stringify(r.user)}, password: ${JSON.stringify(password(r.user))}, permissions: {\n` +
       `        publish: { allow: [${list(r.publish)}] }\n` +
       `        subscribe: { allow: [${list(r.subscribe)}] }\n` +
-      (r.mayRespond ? `        allow_responses: { max: 1, expires: "5m" }\n` : "") +
+      `        allow_responses: { max: 1, expires: "5m" }\n` +
       "    } }",
   );
   const admin = `    { user: "admin", password: ${JSON.stringify(password("admin"))}, permissions: { publish: ">", subscribe: ">" } }`;
