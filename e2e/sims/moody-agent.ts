@@ -1,5 +1,6 @@
 import { startAgent } from "#infra/agent/agent.ts";
 import { readEnvironment } from "#infra/agent/environment.ts";
+import { asRealUser } from "#infra/agent/guard.ts";
 import { readAdmission } from "#infra/agent/token.ts";
 
 // The real agent behind a front that can be told to answer /ready wrongly, late or not at all. Runs under Bun, in the
@@ -22,31 +23,34 @@ const moods: Record<string, () => Response | Promise<Response>> = {
   silence: () => never,
 };
 
-const server = Bun.serve({
-  port: env.port,
-  hostname: env.bind,
-  idleTimeout: 60,
-  async fetch(request) {
-    const url = new URL(request.url);
-    if (url.pathname === "/mood") {
-      if (request.method === "POST") ({ mood } = (await request.json()) as { mood: string });
-      return Response.json({ mood, asked });
-    }
-    if (url.pathname === "/ready") {
-      asked++;
-      const answer = moods[mood];
-      if (answer) return await answer();
-    }
-    if (mood === "all silent") return await never;
-    const { method, headers } = request;
-    const body = method === "GET" ? null : await request.arrayBuffer();
-    return await fetch(`http://${env.bind}:${agent.port}${url.pathname}${url.search}`, {
-      method,
-      headers,
-      body,
-    });
-  },
-});
+const serve = () =>
+  Bun.serve({
+    port: env.port,
+    hostname: env.bind,
+    reusePort: env.portIsHeld ?? false,
+    idleTimeout: 60,
+    async fetch(request) {
+      const url = new URL(request.url);
+      if (url.pathname === "/mood") {
+        if (request.method === "POST") ({ mood } = (await request.json()) as { mood: string });
+        return Response.json({ mood, asked });
+      }
+      if (url.pathname === "/ready") {
+        asked++;
+        const answer = moods[mood];
+        if (answer) return await answer();
+      }
+      if (mood === "all silent") return await never;
+      const { method, headers } = request;
+      const body = method === "GET" ? null : await request.arrayBuffer();
+      return await fetch(`http://${env.bind}:${agent.port}${url.pathname}${url.search}`, {
+        method,
+        headers,
+        body,
+      });
+    },
+  });
+const server = env.portIsHeld ? asRealUser(serve) : serve();
 
 for (const signal of ["SIGTERM", "SIGINT"] as const)
   process.on(signal, () => {

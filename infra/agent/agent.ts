@@ -16,6 +16,8 @@ export type AgentOptions = {
   admission: Admission;
   /** 0 for any free one. */
   port: number;
+  /** The host keeps the port for us by a socket of its own: we bind it beside that one. */
+  portIsHeld?: boolean;
   bind: string;
   /** The one directory that the agent writes to; absolute. */
   root: string;
@@ -44,7 +46,15 @@ const timing: GameTiming = {
 
 /** Starts an agent in this process. Throws when its port is taken or its state cannot be read. */
 export function startAgent(options: AgentOptions): Agent {
-  const { admission, port, bind, root, clock = systemClock, log = silentLogger } = options;
+  const {
+    admission,
+    port,
+    portIsHeld = false,
+    bind,
+    root,
+    clock = systemClock,
+    log = silentLogger,
+  } = options;
   const { gamePort, packageStore } = options;
   const hub = new ConsoleHub();
   const control = new Control({
@@ -64,7 +74,7 @@ export function startAgent(options: AgentOptions): Agent {
     powerRoutes(control),
     consoleRoutes(control, hub),
   ];
-  const server = serveHttp({ bind, port, admission, routes, log });
+  const server = serveHttp({ bind, port, portIsHeld, admission, routes, log });
   control.resume();
   return {
     port: server.port ?? port,

@@ -17,6 +17,12 @@ test("where the game listens is the host's to say, or else the configuration's",
   expect(readEnvironment({ ...least, AGENT_GAME_PORT: "25600" }).gamePort).toBe(25_600);
 });
 
+test("a port that the host holds is one that it says so of", () => {
+  expect(readEnvironment(least).portIsHeld).toBe(false);
+  expect(readEnvironment({ ...least, AGENT_PORT_HELD: "1" }).portIsHeld).toBe(true);
+  expect(() => readEnvironment({ ...least, AGENT_PORT_HELD: "yes" })).toThrow("AGENT_PORT_HELD");
+});
+
 test("the times are settings", () => {
   const { timing } = readEnvironment({ ...least, AGENT_CRASH_BACKOFF_MS: "1,2", AGENT_CRASH_RESET_MS: "3" });
   expect(timing).toMatchObject({ crashBackoffMs: [1, 2], crashResetMs: 3 });

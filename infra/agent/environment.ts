@@ -4,6 +4,8 @@ import type { AgentOptions } from "./agent.ts";
 
 const Environment = z.object({
   AGENT_PORT: z.coerce.number().int().min(0).max(65_535).default(18_888),
+  /** The host keeps the port for us by a socket of its own: we bind it beside that one. */
+  AGENT_PORT_HELD: z.literal("1").optional(),
   /** The address that the agent and its game listen on. */
   AGENT_BIND: z.string().default("127.0.0.1"),
   /** The one directory that the agent writes to; absolute. */
@@ -32,6 +34,7 @@ export function readEnvironment(
   const env = parseEnv(Environment, variables);
   return {
     port: env.AGENT_PORT,
+    portIsHeld: env.AGENT_PORT_HELD !== undefined,
     bind: env.AGENT_BIND,
     root: env.AGENT_ROOT,
     ...(env.AGENT_GAME_PORT === undefined ? {} : { gamePort: env.AGENT_GAME_PORT }),

@@ -29,6 +29,21 @@ export function guardProcess(): void {
   libc.close();
 }
 
+/**
+ * Opens a socket that belongs to our real user, and so to nobody whom the workload can be: of a port that its host
+ * holds for that user (SO_REUSEPORT), the workload never gets a share.
+ */
+export function asRealUser<T>(open: () => T): T {
+  const libc = dlopen("libc.so.6", { setfsuid: { args: ["u32"], returns: "i32" } });
+  libc.symbols.setfsuid(process.getuid?.() ?? 0);
+  try {
+    return open();
+  } finally {
+    libc.symbols.setfsuid(process.geteuid?.() ?? 0);
+    libc.close();
+  }
+}
+
 /** The command as the workload's own user, who cannot become the agent's or, by a setuid program, anybody else. */
 export function asWorkload(command: readonly string[]): string[] {
   if (!hasOwnUser()) return [...command];

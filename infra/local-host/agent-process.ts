@@ -1,8 +1,8 @@
-import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, renameSync, statSync } from "node:fs";
 import { z } from "zod";
 import type { Clock } from "#shared/process/clock.ts";
 import { isRunning, readProcess } from "#shared/process/proc.ts";
-import type { Users } from "./users.ts";
+import { realUserOf, type Users } from "./users.ts";
 
 /** Names one process until the next boot: a pid alone is used again. */
 export const ProcessIdentity = z.object({ pid: z.number().int().positive(), startedAt: z.string() });
@@ -42,6 +42,7 @@ export function spawnAgent(o: AgentSettings, clock: Clock): AgentProcess {
       cwd: "/",
       env: {
         AGENT_PORT: String(o.port),
+        AGENT_PORT_HELD: "1",
         AGENT_BIND: "127.0.0.1",
         AGENT_GAME_PORT: String(o.gamePort),
         AGENT_ROOT: o.directory,
@@ -101,17 +102,15 @@ function hand(input: Bun.FileSink, text: string): void {
 }
 
 /**
- * The agent takes files by the workload's user and is guarded by a real user of its own (infra/agent/guard.ts). That
- * is why it may not be started with no_new_privs: exec would make both the same. Its workloads are. A host that was
- * itself started so can only give it the workload's user; the kernel still closes it to inspection, not to signals.
+ * The agent takes files by the workload's user and is guarded by a real user of its own (infra/agent/guard.ts). Where
+ * the two must be one, the kernel still closes it to inspection, not to signals.
  */
 function dropPrivileges(users: Users | undefined): string[] {
   if (users === undefined) return [];
-  const { agent, workload, mark } = users;
-  const own = /^NoNewPrivs:\s+1$/m.test(readFileSync("/proc/self/status", "utf8")) ? workload : agent;
+  const { workload, mark } = users;
   return [
     "setpriv",
-    `--ruid=${own}`,
+    `--ruid=${realUserOf(users)}`,
     `--euid=${workload}`,
     `--regid=${workload}`,
     mark === undefined ? "--clear-groups" : `--groups=${mark}`,

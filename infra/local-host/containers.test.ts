@@ -122,8 +122,9 @@ describe("start", () => {
   test("gives the agent its own user and nothing of the host's environment", async () => {
     const self = await ask(await host.client.run(vmid), "/self");
     expect(self.uid).toBe(uidOf(vmid) ?? -1);
-    const given = ["AGENT_BIND", "AGENT_GAME_PORT", "AGENT_PACKAGE_STORE", "AGENT_PORT", "AGENT_ROOT"];
-    expect(Object.keys(self.env).toSorted()).toEqual([...given, "HOME", "LANG", "PATH"]);
+    const given = ["BIND", "GAME_PORT", "PACKAGE_STORE", "PORT", "PORT_HELD", "ROOT"];
+    const agents = given.map((name) => `AGENT_${name}`);
+    expect(Object.keys(self.env).toSorted()).toEqual([...agents, "HOME", "LANG", "PATH"]);
     expect(self.env["AGENT_ROOT"]).toBe(directory());
   });
 
@@ -155,19 +156,19 @@ describe("start", () => {
     expect(await again).toMatchObject({ status: 502, code: "agent.ended" });
   });
 
-  test("takes another port when a stranger has the container's, and keeps it", async () => {
+  test("takes another port for the game when a stranger has the container's, and keeps it", async () => {
     const made = await host.client.make(vmid);
     const stranger = Bun.serve({
       hostname: "127.0.0.1",
-      port: made.agentPort,
+      port: made.gamePort,
       fetch: () => new Response("no"),
     });
     const running = await host.client.start(vmid);
     await stranger.stop(true);
-    expect(running.agentPort).not.toBe(made.agentPort);
-    expect(running.gamePort).toBe(made.gamePort);
+    expect(running.gamePort).not.toBe(made.gamePort);
+    expect(running.agentPort).toBe(made.agentPort);
     await host.client.stop(vmid);
-    expect((await host.client.start(vmid)).agentPort).toBe(running.agentPort);
+    expect((await host.client.start(vmid)).gamePort).toBe(running.gamePort);
   });
 
   test("of a running container that dies meanwhile reports it and leaves it to be restarted", async () => {

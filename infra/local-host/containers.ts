@@ -7,6 +7,7 @@ import {
   portsInUse,
   removeTraces,
   save,
+  takeAgentPort,
   territoryOf,
   terminate,
 } from "./machine.ts";
@@ -91,6 +92,7 @@ export function createContainers(d: HostDeps) {
         );
       });
       await Promise.all(ends);
+      d.ports.releaseAll();
     },
   };
 }
@@ -117,7 +119,9 @@ async function create(d: HostDeps, o: CreateContainer): Promise<Machine> {
   await makeStorage(territory.directory, territory.users?.workload);
   try {
     return await d.lock("ports", async () => {
-      const [agentPort = 0, gamePort = 0, idePort = 0] = await chooseFreePorts(3, d.portRange, portsInUse(d));
+      const used = portsInUse(d);
+      const agentPort = await takeAgentPort(d, o.vmid, used);
+      const [gamePort = 0, idePort = 0] = await chooseFreePorts(2, d.portRange, used);
       const createdAt = new Date(d.clock.now()).toISOString();
       const record = { ...o, tags: [], agentPort, gamePort, idePort, createdAt, wanted: "stopped" as const };
       await d.records.write(record);
@@ -126,6 +130,7 @@ async function create(d: HostDeps, o: CreateContainer): Promise<Machine> {
       return machine;
     });
   } catch (error) {
+    d.ports.release(o.vmid);
     await removeStorage(territory.directory);
     throw error;
   }
@@ -187,4 +192,5 @@ async function remove(d: HostDeps, machine: Machine): Promise<void> {
   }
   await d.records.forget(vmid);
   d.machines.delete(vmid);
+  d.ports.release(vmid);
 }

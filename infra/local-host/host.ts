@@ -7,6 +7,7 @@ import { agentBinary, removeOldBinaries } from "./agent-binary.ts";
 import type { Config } from "./config.ts";
 import { createContainers } from "./containers.ts";
 import { removeTemporaries, writeAtomic } from "./files.ts";
+import { heldPorts } from "./held-ports.ts";
 import { lockHome } from "./host-lock.ts";
 import { purgeForsaken } from "./origin.ts";
 import { startPackageStore } from "./package-store.ts";
@@ -39,6 +40,7 @@ export async function startHost(config: Config, o: { clock: Clock; log: Logger }
     records: recordStore(place.records),
     machines: new Map(),
     lock: serialByKey(),
+    ports: heldPorts(),
     binary,
     clock,
     log,

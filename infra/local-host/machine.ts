@@ -5,13 +5,14 @@ import { isRunning as isAlive, signalProcess } from "#shared/process/proc.ts";
 import type { Logger } from "#shared/telemetry/log.ts";
 import { adoptAgent, type AgentProcess, logFilesOf, spawnAgent } from "./agent-process.ts";
 import { killProcesses, type Territory } from "./container-processes.ts";
+import type { HeldPorts } from "./held-ports.ts";
 import type { Place } from "./place.ts";
 import { chooseFreePorts, isFree, type PortRange } from "./ports.ts";
 import { HostError } from "./problem.ts";
 import type { ContainerRecord, RecordStore } from "./record.ts";
 import type { Serial } from "./serial.ts";
 import { claimStorage, removeStorage, removeTemporaryFiles } from "./storage.ts";
-import { usersOf } from "./users.ts";
+import { realUserOf, usersOf } from "./users.ts";
 
 /** A container in memory. Every change of it happens under the lock of its vmid. */
 export type Machine = {
@@ -26,6 +27,8 @@ export type HostDeps = {
   records: RecordStore;
   machines: Map<number, Machine>;
   lock: Serial<number | "ports">;
+  /** The port of every container's agent, from its creation to its removal. */
+  ports: HeldPorts;
   /** Resolves to the path of the agent's executable. */
   binary(): Promise<string>;
   clock: Clock;
@@ -137,21 +140,37 @@ export async function terminate(d: HostDeps, machine: Machine, timeoutMs: number
   machine.agent = undefined;
 }
 
-/** The container's ports, each replaced when somebody else listens there. */
+/** Holds the port of a container's agent, or another one in its place; false when a stranger has it. */
+export function holdAgentPort(d: HostDeps, vmid: number, port: number): boolean {
+  const { users } = territoryOf(d, vmid);
+  return d.ports.hold(vmid, port, users && realUserOf(users));
+}
+
+/** Finds a port for a container's agent that is not in `used`, adds it there, and holds it from now on. */
+export async function takeAgentPort(d: HostDeps, vmid: number, used: Set<number>): Promise<number> {
+  for (;;) {
+    const [port = 0] = await chooseFreePorts(1, d.portRange, used);
+    used.add(port);
+    if (holdAgentPort(d, vmid, port)) return port;
+  }
+}
+
+/** The container's ports, each replaced when somebody else has it. */
 async function usablePorts(d: HostDeps, machine: Machine) {
-  const held = portsInUse(d);
-  const usable = async (port: number): Promise<number> => {
-    if (await isFree(port)) return port;
-    const [instead = port] = await chooseFreePorts(1, d.portRange, held);
-    held.add(instead);
-    d.log.warn({ vmid: machine.record.vmid, port, instead }, "a port was taken; another is used");
+  const used = portsInUse(d);
+  const { vmid, agentPort, gamePort, idePort } = machine.record;
+  const usable = async (port: number, isOurs: boolean, take: () => Promise<number>): Promise<number> => {
+    if (isOurs) return port;
+    const instead = await take();
+    used.add(instead);
+    d.log.warn({ vmid, port, instead }, "a port was taken; another is used");
     return instead;
   };
-  const { agentPort, gamePort, idePort } = machine.record;
+  const takeFree = async () => (await chooseFreePorts(1, d.portRange, used))[0] ?? 0;
   return {
-    agentPort: await usable(agentPort),
-    gamePort: await usable(gamePort),
-    idePort: await usable(idePort),
+    agentPort: await usable(agentPort, holdAgentPort(d, vmid, agentPort), () => takeAgentPort(d, vmid, used)),
+    gamePort: await usable(gamePort, await isFree(gamePort), takeFree),
+    idePort: await usable(idePort, await isFree(idePort), takeFree),
   };
 }
 

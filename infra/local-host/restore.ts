@@ -1,9 +1,9 @@
-import { adopt, type HostDeps, type Machine, removeTraces, terminate } from "./machine.ts";
+import { adopt, holdAgentPort, type HostDeps, type Machine, removeTraces, terminate } from "./machine.ts";
 import { watch } from "./watch.ts";
 
 /**
- * Brings the host back to what its records say: finishes removals, adopts agents that outlived the last host,
- * starts the others that are wanted (without waiting for them), ends those that are not.
+ * Brings the host back to what its records say: finishes removals, holds the agents' ports, adopts agents that outlived
+ * the last host, starts the others that are wanted (without waiting for them), ends those that are not.
  * Returns the vmids whose record cannot be read; they stay taken.
  */
 export async function restore(d: HostDeps): Promise<number[]> {
@@ -15,6 +15,10 @@ export async function restore(d: HostDeps): Promise<number[]> {
     await d.records.forget(vmid);
     d.log.info({ vmid }, "an interrupted removal is finished");
   }
+  // All of them before the first workload runs that could take one.
+  for (const { vmid, agentPort } of records)
+    if (!holdAgentPort(d, vmid, agentPort))
+      d.log.error({ vmid, port: agentPort }, "a stranger has the port of a container's agent");
   for (const record of records) {
     const machine: Machine = { record, agent: undefined, watch: undefined };
     d.machines.set(record.vmid, machine);

@@ -60,6 +60,7 @@ function environmentOf(pid: number): string {
 
 const Found = z.object({
   inherited: z.array(z.string()),
+  share: z.string(),
   answers: z.array(z.number()),
   heard: z.string(),
   environ: z.string(),
@@ -89,6 +90,7 @@ test("a workload cannot look into its agent, and its agent's answer to it is 401
     trace: "closed",
     becomeAgent: "closed",
     signal: withinReach,
+    share: withinReach,
     record: withinReach,
     answers: [401, 401, 401],
   });

@@ -31,6 +31,14 @@ export function usersOf(workload: number, directory: string, has = ofThisNamespa
   };
 }
 
+/**
+ * The real user of an agent: its own. The agent may not be started with no_new_privs, as exec would make real and
+ * effective user the same (its workloads are); a host that was itself started so can only give it the workload's user.
+ */
+export function realUserOf({ agent, workload }: Users): number {
+  return /^NoNewPrivs:\s+1$/m.test(readFileSync("/proc/self/status", "utf8")) ? workload : agent;
+}
+
 /** Each line of the map: first number inside, first outside, how many. */
 function ofThisNamespace(kind: "uid" | "gid", id: number): boolean {
   const lines = readFileSync(`/proc/self/${kind}_map`, "utf8").trim().split("\n");

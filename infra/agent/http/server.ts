@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Logger } from "#shared/telemetry/log.ts";
+import { asRealUser } from "../guard.ts";
 import type { Admission } from "../token.ts";
 import { Refusal } from "./reply.ts";
 import { type SocketData, sockets } from "./sockets.ts";
@@ -14,6 +15,7 @@ export type Routes = Record<string, Record<string, Handler>>;
 export type ServeOptions = {
   bind: string;
   port: number;
+  portIsHeld: boolean;
   admission: Admission;
   routes: readonly Routes[];
   log: Logger;
@@ -23,26 +25,29 @@ export type ServeOptions = {
 export function serveHttp(options: ServeOptions): AgentServer {
   const routes: Routes = Object.assign({}, ...options.routes);
   const admitted = admissionCheck(options.admission);
-  return Bun.serve<SocketData>({
-    hostname: options.bind,
-    port: options.port,
-    idleTimeout: 60,
-    // Bodies are bounded where they are read: Bun's own 413 has no JSON.
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    websocket: sockets,
-    async fetch(request, server) {
-      try {
-        const url = new URL(request.url);
-        if (url.pathname !== "/health" && !admitted(request)) {
-          throw new Refusal(401, "auth.required", "A valid bearer token is needed.");
+  const serve = () =>
+    Bun.serve<SocketData>({
+      hostname: options.bind,
+      port: options.port,
+      reusePort: options.portIsHeld,
+      idleTimeout: 60,
+      // Bodies are bounded where they are read: Bun's own 413 has no JSON.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      websocket: sockets,
+      async fetch(request, server) {
+        try {
+          const url = new URL(request.url);
+          if (url.pathname !== "/health" && !admitted(request)) {
+            throw new Refusal(401, "auth.required", "A valid bearer token is needed.");
+          }
+          return await handlerFor(routes, request, url)({ request, url, server });
+        } catch (error) {
+          return failure(error, options.log);
         }
-        return await handlerFor(routes, request, url)({ request, url, server });
-      } catch (error) {
-        return failure(error, options.log);
-      }
-    },
-    error: (error) => failure(error, options.log),
-  });
+      },
+      error: (error) => failure(error, options.log),
+    });
+  return options.portIsHeld ? asRealUser(serve) : serve();
 }
 
 function handlerFor(routes: Routes, request: Request, url: URL): Handler {

@@ -1,6 +1,7 @@
 // The smallest agent that the local host's tests need. A file `mode` in its root makes it misbehave.
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { asRealUser } from "#infra/agent/guard.ts";
 
 const root = process.env["AGENT_ROOT"] ?? "";
 const token = (await Bun.stdin.text()).trim();
@@ -31,13 +32,16 @@ const routes: Record<string, () => Response> = {
   },
 };
 
-Bun.serve({
-  hostname: process.env["AGENT_BIND"] ?? "",
-  port: Number(process.env["AGENT_PORT"]),
-  fetch(request) {
-    const { pathname } = new URL(request.url);
-    if (pathname !== "/health" && request.headers.get("authorization") !== `Bearer ${token}`)
-      return new Response(null, { status: 401 });
-    return routes[pathname]?.() ?? new Response(null, { status: 404 });
-  },
-});
+asRealUser(() =>
+  Bun.serve({
+    hostname: process.env["AGENT_BIND"] ?? "",
+    port: Number(process.env["AGENT_PORT"]),
+    reusePort: process.env["AGENT_PORT_HELD"] === "1",
+    fetch(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname !== "/health" && request.headers.get("authorization") !== `Bearer ${token}`)
+        return new Response(null, { status: 401 });
+      return routes[pathname]?.() ?? new Response(null, { status: 404 });
+    },
+  }),
+);
