@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { type GatewayForTest, gatewayForTest, problem } from "./testing/gateway.ts";
+import { until } from "./pipeline/testing/pipeline.ts";
+import { bodyMs, type GatewayForTest, gatewayForTest, problem } from "./testing/gateway.ts";
 import { json, rawClient } from "./testing/raw.ts";
 
 // Requests that no contract could accept, as bytes on a socket: each is refused, and harms nobody.
@@ -81,6 +82,31 @@ describe("a request that is out of bounds", () => {
     const query = await gateway.send("POST", `${words}?${name}=1&word=hu`, {});
     expect(await query.json()).toEqual({ said: "a:hu" });
     expect(({} as Record<string, unknown>)["isAdmin"]).toBeUndefined();
+  });
+
+  test("a body that trickles is answered 408 when its time is over, and its connection closed", async () => {
+    const socket = connect(gateway.port, "127.0.0.1");
+    let answer = "";
+    socket.on("data", (chunk) => (answer += chunk.toString("latin1")));
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    const before = gateway.clock.sleepers();
+    socket.write(`POST ${words} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`);
+    socket.write("Content-Length: 100\r\n\r\n{");
+    await until(() => gateway.clock.sleepers() > before);
+    await gateway.clock.advance(bodyMs - 1);
+    socket.write('"');
+    expect(answer).toBe("");
+    await gateway.clock.advance(1);
+    await closed;
+    expect(answer).toMatch(/^HTTP\/1.1 408 (.|\r\n)*\r\nconnection: close\r\n/i);
+    expect(JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")))).toMatchObject({
+      status: 408,
+      code: "request.timeout",
+      retryable: true,
+    });
+    expect(gateway.clock.sleepers()).toBe(before);
+    expect((await gateway.send("POST", words, { word: "hi" })).status).toBe(200);
+    expect(gateway.clock.sleepers()).toBe(before);
   });
 
   test("a client that leaves in the middle of its body harms nobody", async () => {

@@ -69,8 +69,12 @@ export const config = z.object({
   API_AUTH_CACHE_MS: milliseconds(30_000).pipe(z.number().max(30_000)),
   /** Raised to end every token that was issued before. */
   ZPACK_TOKEN_GENERATION: z.coerce.number().int().min(1).default(1),
+  /** Sessions that one account may have at a time; a further sign-in ends the one that was used longest ago. */
+  API_SESSIONS_PER_ACCOUNT: z.coerce.number().int().min(1).max(200).default(50),
   API_KEYS_PER_ACCOUNT: z.coerce.number().int().min(0).default(50),
   PASSWORD_RESET_TTL_SECONDS: seconds.default(1800),
+  /** While the token of a reset mail can be used, no further mail goes out for so long. */
+  PASSWORD_MAIL_REST_SECONDS: z.coerce.number().int().min(0).default(300),
   /** Lines of the audit log that are older are removed, and so is mail that was delivered longer ago. */
   AUDIT_RETENTION_DAYS: days(400),
   MAIL_RETENTION_DAYS: days(30),
@@ -86,8 +90,12 @@ export const config = z.object({
   LIMIT_RECOVER_PER_ADDRESS: rate("5/300"),
   LIMIT_RECOVER_PER_ACCOUNT: rate("15/300"),
   LIMIT_REFRESH_PER_ADDRESS: rate("120/60"),
+  /** Whatever a signed-in account changes. */
+  LIMIT_CHANGE_PER_ACCOUNT: rate("600/60"),
   /** How many addresses and accounts each limit remembers. */
   LIMIT_KEYS: z.coerce.number().int().min(1).default(50_000),
+  /** Until the whole of a JSON body must have come. The runtime gives a request a minute in any case. */
+  REQUEST_BODY_MS: milliseconds(30_000).pipe(z.number().min(1).max(55_000)),
   TRANSFER_FIRST_BYTE_MS: milliseconds(30_000).pipe(z.number().min(1)),
   TRANSFER_STALL_MS: milliseconds(300_000).pipe(z.number().min(1)),
   OPERATOR_EMAIL: Email.optional(),

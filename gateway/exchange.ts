@@ -27,6 +27,8 @@ export type Exchange = Mounted & {
   /** The reply as JSON text: what comes over the bus is passed on as it came, its service has checked it. */
   answer?: { body: string | Uint8Array<ArrayBuffer>; headers: Answer["headers"] };
   response?: Response;
+  /** For how many seconds at most nothing may move on the connection, from now on; 0: without end. */
+  rest(seconds: number): void;
   /** Headers of the answer, whatever it will be. */
   headers: Record<string, string>;
   /** What is to be done once the status of the answer is known, before it is sent; a failure is logged, no more. */
@@ -46,6 +48,7 @@ export class RoutedRequest implements Exchange {
   readonly request: Request;
   readonly params: Record<string, string>;
   readonly socketAddress: string;
+  readonly rest: Exchange["rest"];
   readonly traceparent = newTraceparent();
   readonly requestId: string;
   readonly headers: Record<string, string>;
@@ -59,7 +62,7 @@ export class RoutedRequest implements Exchange {
 
   constructor(
     { contract, name, route, binding }: Mounted,
-    o: Pick<Exchange, "request" | "params" | "socketAddress" | "headers" | "log">,
+    o: Pick<Exchange, "request" | "params" | "socketAddress" | "headers" | "rest" | "log">,
   ) {
     this.contract = contract;
     this.name = name;
@@ -69,6 +72,7 @@ export class RoutedRequest implements Exchange {
     this.params = o.params;
     this.socketAddress = o.socketAddress;
     this.headers = o.headers;
+    this.rest = o.rest;
     this.#parent = o.log;
     this.requestId = requestIdOf(this.traceparent);
     this.headers["x-request-id"] = this.requestId;

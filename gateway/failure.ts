@@ -36,6 +36,8 @@ export function answerFailure(
       "cache-control": "no-store",
       "x-request-id": requestId,
       ...(fault.retryAfter === undefined ? {} : { "retry-after": String(Math.ceil(fault.retryAfter)) }),
+      // What else of the request would come is not waited for.
+      ...(status === 408 ? { connection: "close" } : {}),
       ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
       ...allow(fault),
       ...(endsSession(code) || (leaving && status === 401) ? { "set-cookie": clearedCookie } : {}),

@@ -1,15 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { bindings } from "#shared/contract/define.ts";
 import { systemClock } from "#shared/process/clock.ts";
 import { silentLogger } from "#shared/telemetry/log.ts";
+import { manualClock } from "#shared/testing/clock.ts";
 import { gatewayApp } from "./app.ts";
 import { gatewayEdges } from "./edges/index.ts";
 import { parseCidrs } from "./pipeline/cidr.ts";
 import { hostRules } from "./pipeline/host.ts";
-import { readJson } from "./pipeline/input.ts";
+import { readJson } from "./pipeline/body.ts";
 import { originRules } from "./pipeline/origin.ts";
+import { until } from "./pipeline/testing/pipeline.ts";
 import { registry } from "./registry.ts";
-import { type GatewayForTest, gatewayForTest, problem } from "./testing/gateway.ts";
+import { bodyMs, type GatewayForTest, gatewayForTest, problem } from "./testing/gateway.ts";
 
 // The gateway over a real bus and a sample service: everything here holds for every contract.
 
@@ -70,6 +72,19 @@ describe("a route", () => {
       404,
     );
   });
+
+  test("lets its connection rest for as long as bytes are piped, and whoever is refused no longer than anybody", async () => {
+    const server = gateway.app.server ?? expect.unreachable();
+    using timeout = spyOn(server, "timeout");
+    const seconds = () => timeout.mock.calls.map(([, granted]) => granted);
+    const file = (authorization: string) =>
+      send("GET", "/api/servers/1/file", undefined, { authorization }).then((answer) => answer.text());
+    await file("acc_2");
+    expect(seconds()).toEqual([]);
+    await file("acc_1");
+    await until(() => seconds().length === 2);
+    expect(seconds()).toEqual([0, 255]);
+  });
 });
 
 describe("a body", () => {
@@ -95,7 +110,8 @@ describe("a body", () => {
 
   test("that its client gives up in the middle is nobody's failure", async () => {
     const body = new ReadableStream({ start: (stream) => stream.error(new Error("gone")) });
-    expect(readJson(new Request("http://localhost/", { method: "POST", body }))).rejects.toMatchObject({
+    const request = new Request("http://localhost/", { method: "POST", body });
+    expect(readJson(request, { bodyMs, clock: manualClock() })).rejects.toMatchObject({
       code: "request.cancelled",
     });
   });

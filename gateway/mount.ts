@@ -70,9 +70,11 @@ async function handle(
   handling: Handling,
 ): Promise<Response> {
   const params = found ?? {};
-  const socketAddress = handling.server()?.requestIP(request)?.address ?? "";
+  const server = handling.server();
+  const socketAddress = server?.requestIP(request)?.address ?? "";
   const headers = handling.headers.of(request);
-  const x = new RoutedRequest(mounted, { request, params, socketAddress, headers, log: handling.log });
+  const rest = (seconds: number) => server?.timeout(request, seconds);
+  const x = new RoutedRequest(mounted, { request, params, socketAddress, headers, rest, log: handling.log });
   if (mounted.binding.alias) deprecate(x);
   const response = await answer(x, handling);
   for (const settle of x.settled) await settled(x, settle, response.status);
@@ -81,12 +83,8 @@ async function handle(
 
 async function answer(x: Exchange, handling: Handling): Promise<Response> {
   try {
-    if (x.route.http?.kind !== "json") {
-      // Its length is only known by sending it to nobody.
-      if (x.request.method === "HEAD") throw unrouted(["GET", "OPTIONS"]);
-      // A transfer has its own limits: a body may take hours, as long as it moves.
-      handling.server()?.timeout(x.request, 0);
-    }
+    // The length of a transfer is only known by sending it to nobody.
+    if (x.request.method === "HEAD" && x.route.http?.kind !== "json") throw unrouted(["GET", "OPTIONS"]);
     for (const stage of handling.pipeline) {
       const pending = stage(x);
       if (pending) await pending;

@@ -2,6 +2,8 @@ import { declaredCodes } from "#shared/bus/authority.ts";
 import { serverActions } from "#shared/contract/authority.ts";
 import type { Contract, ErrorDef, Policy, Route } from "#shared/contract/define.ts";
 import { type CoreCode, coreFaults } from "#shared/fault/core.ts";
+import { bodyTimeout } from "./pipeline/body.ts";
+import { isChange } from "./pipeline/limit.ts";
 import { gateMatrix, ServerBillingState } from "#services/billing/contract.ts";
 
 const problem = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
@@ -19,6 +21,7 @@ export function failures(
     ...declaredCodes(contract.service, route.errors),
     ...ofAuthority(route.policy, inherited),
     ...Object.fromEntries(coreCodes(route).map((code) => [code, coreFaults[code]])),
+    ...(takesJson(route) ? { [bodyTimeout.code]: bodyTimeout } : {}),
   };
   const byStatus = Map.groupBy(Object.entries(errors), ([, { status }]) => String(status));
   const told = [...byStatus].map(([status, entries]) => [status, failure(entries)]);
@@ -42,7 +45,10 @@ function ofAuthority({ server }: Policy, inherited: Record<string, ErrorDef>): R
   );
 }
 
-function coreCodes({ policy, http }: Route): CoreCode[] {
+const takesJson = ({ http }: Route) => http?.kind === "json" && http.method !== "GET";
+
+function coreCodes(route: Route): CoreCode[] {
+  const { policy, http } = route;
   const { auth, guard, scope } = policy;
   const asks = auth === "session" || auth === "operator";
   const when = (holds: boolean, ...codes: CoreCode[]) => (holds ? codes : []);
@@ -54,8 +60,8 @@ function coreCodes({ policy, http }: Route): CoreCode[] {
     ...when(asks, scope ? "auth.scope_missing" : "auth.session_needed"),
     ...when(guard !== "none", "guard.ip_denied"),
     ...when(http?.cookie !== undefined, "guard.origin_denied"),
-    ...when(http?.kind === "json" && http.method !== "GET", "request.too_large", "request.media_type"),
-    ...when(policy.limit !== undefined, "limit.exceeded"),
+    ...when(takesJson(route), "request.too_large", "request.media_type"),
+    ...when(policy.limit !== undefined || isChange(policy), "limit.exceeded"),
     "service.unavailable",
     "service.timeout",
   ];

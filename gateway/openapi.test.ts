@@ -58,7 +58,11 @@ describe("an operation", () => {
       const { policy, http } = route;
       expect(says(doc, 400, "request.invalid")).toBe(true);
       expect(says(doc, 503, "service.unavailable") && says(doc, 504, "service.timeout")).toBe(true);
-      expect(says(doc, 429, "limit.exceeded")).toBe(policy.limit !== undefined);
+      const asks = policy.auth === "session" || policy.auth === "operator";
+      const limited = policy.limit !== undefined || (asks && policy.idempotency !== "safe");
+      expect(says(doc, 429, "limit.exceeded")).toBe(limited);
+      const takesJson = http?.kind === "json" && http.method !== "GET";
+      expect(says(doc, 408, "request.timeout")).toBe(takesJson);
       expect(says(doc, 400, "idempotency.key_invalid")).toBe(policy.idempotency === "key");
       expect(says(doc, 422, "idempotency.key_reused")).toBe(policy.idempotency === "key");
       expect(says(doc, 403, "guard.origin_denied")).toBe(http?.cookie !== undefined);

@@ -49,7 +49,9 @@ export const transferLimits = (c: Config): TransferLimits => ({
 export const pipelineRules = (c: Config) => ({
   addresses: addressRules(c),
   origins: webOrigins(c),
+  bodyMs: c.REQUEST_BODY_MS,
   rates: rateLimits(c),
+  changes: c.LIMIT_CHANGE_PER_ACCOUNT,
   rateKeys: c.LIMIT_KEYS,
   limits: transferLimits(c),
 });
@@ -73,6 +75,7 @@ export const tokenOptions = (c: Config) => ({
 export const sessionOptions = (c: Config) => ({
   ttlMs: c.API_AUTH_SESSION_TTL_SECONDS * 1000,
   cacheMs: c.API_AUTH_CACHE_MS,
+  maxPerAccount: c.API_SESSIONS_PER_ACCOUNT,
 });
 
 /** What the verbs of accounts go by. */
@@ -81,6 +84,11 @@ export const accountSettings = (c: Config) => ({
   refreshSeconds: c.API_AUTH_SESSION_TTL_SECONDS,
   resetMs: c.PASSWORD_RESET_TTL_SECONDS * 1000,
   maxKeys: c.API_KEYS_PER_ACCOUNT,
+});
+
+export const recoverySettings = (c: Config) => ({
+  resetMs: c.PASSWORD_RESET_TTL_SECONDS * 1000,
+  mailRestMs: c.PASSWORD_MAIL_REST_SECONDS * 1000,
 });
 
 const day = 86_400_000;

@@ -104,8 +104,11 @@ test("a changed password leaves the session that changed it, and no other", asyn
   const ada = somebody();
   const [here, elsewhere] = [await register(url, ada), sessionOf(url, await login(url, ada))];
   const newPassword = "staple battery horse correct";
-  const change = (currentPassword: string) =>
-    here.send("POST", "/api/auth/password/change", { currentPassword, newPassword });
+  const change = (currentPassword: string, also = {}) =>
+    here.send("POST", "/api/auth/password/change", { currentPassword, newPassword, ...also });
+  const deploy = { name: "deploy", scopes: ["servers:read"] };
+  const made = await here.send<{ key: string }>("POST", "/api/auth/keys", deploy);
+  const keyStatus = async () => (await api(url, made.body.key).get("/api/servers")).status;
   expect(await change("a wrong one")).toMatchObject({
     status: 403,
     body: { code: "gateway.wrong_password" },
@@ -115,6 +118,9 @@ test("a changed password leaves the session that changed it, and no other", asyn
   expect((await refresh(url, elsewhere.cookie)).status).toBe(401);
   expect((await login(url, ada)).status).toBe(401);
   expect((await login(url, { ...ada, password: newPassword })).status).toBe(200);
+  expect(await keyStatus()).toBe(200);
+  expect((await change(newPassword, { revokeApiKeys: true })).status).toBe(200);
+  expect(await keyStatus()).toBe(401);
 
   // Who forgot it gets the same answer whether there is such an account; its mail waits for whoever delivers it.
   const forgot = (email: string) => api(url).send("POST", "/api/auth/password/forgot", { email });

@@ -14,6 +14,7 @@ import { ada, authForTest, home, secret } from "./testing/auth.ts";
 import { keyFor } from "./testing/keys.ts";
 import { mailFor } from "./testing/recovery.ts";
 import { createTokens } from "./tokens.ts";
+import type { Ended } from "./verified.ts";
 
 // Over a real bus with the rights that the contracts give: what other services may call, and what gateways tell each other.
 
@@ -53,10 +54,11 @@ test("a service that does not say that it mints tokens has no right to", async (
 });
 
 /** Two gateways over one database, each with a memory and a connection of its own. */
-async function twoGateways() {
+async function twoGateways(o: { maxPerAccount?: number } = {}) {
   const buses: Bus[] = [await mesh.bus("gateway"), await another()];
   const [here, there] = buses as [Bus, Bus];
-  const auth = await authForTest({ announce: (ended) => broadcast(here, gateway, "sessionEnded", ended) });
+  const announce = (ended: Ended) => broadcast(here, gateway, "sessionEnded", ended);
+  const auth = await authForTest({ announce, ...o });
   const { db, clock } = auth.deps;
   const elsewhere = createSessions({
     db,
@@ -113,4 +115,13 @@ test("what ends at one gateway is refused by another within 2 s: logout, logout 
   expect(await elsewhere.actorOf(bob.token, home)).toEqual(bob.actor);
   await auth.ask("logoutAll", {}, bob.actor);
   expect(await refused(elsewhere, bob.token)).toBeLessThan(2_000);
+});
+
+test("a session that a further sign-in ended is refused by another gateway within 2 s", async () => {
+  await using two = await twoGateways({ maxPerAccount: 1 });
+  const { auth, elsewhere } = two;
+  const { actor, token } = await auth.signUp();
+  expect(await elsewhere.actorOf(token, home)).toEqual(actor);
+  await auth.ask("login", { identifier: "ada", password: ada.password });
+  expect(await refused(elsewhere, token)).toBeLessThan(2_000);
 });

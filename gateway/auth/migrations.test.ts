@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureSchema } from "#infra/postgres/roles.ts";
-import { asAdmin } from "#shared/db/admin.ts";
+import { asAdmin } from "#infra/postgres/admin.ts";
 import { mechanismMigrations, migrate } from "#shared/db/migrate.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { postgresForTest } from "#shared/testing/postgres.ts";

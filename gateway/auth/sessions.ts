@@ -16,8 +16,17 @@ import { type Ended, type Holder, verifiedCredentials } from "./verified.ts";
 export type Opened = { issued: Issued; refresh: string };
 
 export type Sessions = {
-  /** A new session of an account. */
-  open(tx: Tx, account: { id: string; role: Role }, address: string | undefined): Promise<Opened>;
+  /**
+   * A new session of an account, which is new itself or locked by this transaction. Where it has as many as it may, the
+   * one that was used longest ago ends: `displaced`.
+   */
+  open(
+    tx: Tx,
+    account: { id: string; role: Role },
+    address: string | undefined,
+  ): Promise<Opened & { displaced: string[] }>;
+  /** Rejects with `auth.invalid_token` when the session is over, whatever is still remembered of it. */
+  checkAlive(tx: Tx, sessionId: string): Promise<void>;
   /**
    * Trades a refresh token for the next one and a new access token; the session lives on from now. One that was used
    * before is in two hands: its session ends, with all tokens that descend from it. Undefined: not one of ours any more.
@@ -58,6 +67,8 @@ export type SessionOptions = {
   /** How long a credential is believed without a look at its session or key. */
   cacheMs?: number;
   cacheEntries?: number;
+  /** Living sessions that an account may have. */
+  maxPerAccount?: number;
   /** How long a request waits for the database to tell whether the session still is. */
   lookupMs?: number;
 };
@@ -65,6 +76,7 @@ export type SessionOptions = {
 export function createSessions(o: SessionOptions): Sessions {
   const { db, tokens, clock, log } = o;
   const { ttlMs = 30 * 86_400_000, cacheMs = 30_000, cacheEntries = 10_000, lookupMs = 3_000 } = o;
+  const { maxPerAccount: max = 50 } = o;
   const verified = verifiedCredentials({ clock, maxMs: cacheMs, maxEntries: cacheEntries });
   const now = () => new Date(clock.now());
   const expiry = () => new Date(clock.now() + ttlMs);
@@ -113,8 +125,15 @@ export function createSessions(o: SessionOptions): Sessions {
     async open(tx, account, address) {
       const id = newId("ses");
       const { generation } = tokens;
-      await store.insertSession(tx, { id, accountId: account.id, address, generation, expiresAt: expiry() });
-      return await handOut(tx, account, id);
+      const { id: accountId } = account;
+      await store.insertSession(tx, { id, accountId, address, generation, expiresAt: expiry() });
+      const displaced = await store.endSessionsBeyond(tx, { accountId, newest: id, max, now: now() });
+      for (const via of displaced) over(tx, { via });
+      return { ...(await handOut(tx, account, id)), displaced };
+    },
+
+    async checkAlive(tx, sessionId) {
+      if (!(await store.readSession(tx, sessionId, now()))) throw coreFault("auth.invalid_token");
     },
 
     async refresh(tx, value) {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { authForTest } from "#gateway/auth/testing/auth.ts";
 import { provisioning } from "#services/provisioning/contract.ts";
-import { account } from "#shared/testing/sample.ts";
+import { account } from "#shared/testing/call.ts";
 import type { Exchange } from "../exchange.ts";
 import { audited } from "./audit.ts";
 import { exchangeForTest } from "./testing/pipeline.ts";
@@ -34,7 +34,7 @@ describe("a change at another service", () => {
     expect(await rows(x.requestId)).toMatchObject([
       {
         actor: "acc_1",
-        via: "session",
+        via: "ses_1",
         action: "provisioning.createServer",
         target: "5000",
         address: "192.0.2.7",

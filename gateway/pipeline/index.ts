@@ -6,6 +6,7 @@ import type { Clock } from "#shared/process/clock.ts";
 import type { Stage } from "../exchange.ts";
 import { audited } from "./audit.ts";
 import { authenticated } from "./authenticate.ts";
+import type { Rate } from "./buckets.ts";
 import { call } from "./call.ts";
 import { type AddressRules, guardIp } from "./guard-ip.ts";
 import { checkInput, readInput } from "./input.ts";
@@ -22,7 +23,9 @@ export function pipeline(o: {
   sessions: Sessions;
   addresses: AddressRules;
   origins: OriginRules;
+  bodyMs: number;
   rates: Limits;
+  changes: Rate;
   rateKeys: number;
   limits: TransferLimits;
   clock: Clock;
@@ -32,8 +35,8 @@ export function pipeline(o: {
     guardIp(o.addresses),
     guardOrigin(o.origins),
     authenticated(o.sessions),
-    readInput,
-    limited(o.rates, { maxKeys: o.rateKeys, clock: o.clock }),
+    readInput({ bodyMs: o.bodyMs, clock: o.clock }),
+    limited(o.rates, { changes: o.changes, maxKeys: o.rateKeys, clock: o.clock }),
     checkInput(own),
     audited({ db: o.db, clock: o.clock, own }),
     call(o.bus, o.own),

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { Fault } from "#shared/fault/fault.ts";
-import { account } from "#shared/testing/sample.ts";
+import { account } from "#shared/testing/call.ts";
 import { manualClock, type ManualClock } from "#shared/testing/clock.ts";
 import { limited, type Limits } from "./limit.ts";
 import { gatewayForTest, problem } from "../testing/gateway.ts";
@@ -18,7 +18,7 @@ let clock: ManualClock;
 let stage: Stage;
 beforeEach(() => {
   clock = manualClock();
-  stage = limited(limits, { maxKeys: 1_000, clock });
+  stage = limited(limits, { changes: { count: 600, perMs: minute }, maxKeys: 1_000, clock });
 });
 
 /** One try from an address: the status that the verb answered, or the fault that kept it from being asked. */
@@ -135,6 +135,32 @@ describe("an account", () => {
   test("that no request can name costs nothing", async () => {
     for (const input of [{}, { identifier: 7 }, { identifier: "x".repeat(300) }])
       expect(await attempt("192.0.2.1", input)).toBe(401);
+  });
+});
+
+describe("what a signed-in account changes", () => {
+  const change = (
+    id: string,
+    route: Parameters<typeof exchangeForTest>[0] = "updateMe",
+    address = "192.0.2.1",
+  ) => {
+    const x = exchangeForTest(route);
+    Object.assign(x, { actor: account(id), address });
+    return (async () => stage(x))().then(
+      () => 200,
+      (fault: Fault) => fault.status,
+    );
+  };
+
+  test("is counted for it alone, from wherever, and what it reads is not", async () => {
+    for (let i = 0; i < 600; i++) expect(await change("acc_1", "updateMe", `192.0.2.${i % 9}`)).toBe(200);
+    expect(await change("acc_1")).toBe(429);
+    expect(await change("acc_1", "logout")).toBe(429);
+    expect(await change("acc_1", "me")).toBe(200);
+    expect(await change("acc_2")).toBe(200);
+    await clock.advance(100);
+    expect(await change("acc_1")).toBe(200);
+    expect(await change("acc_1")).toBe(429);
   });
 });
 

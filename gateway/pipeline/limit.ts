@@ -23,8 +23,14 @@ const successes = 6;
  * all. A sign-in that succeeds counts neither against its account nor against its address, which may try six times as
  * often in all as it may fail. Where one has succeeded before, the account's count holds nobody up: many attackers
  * together cannot keep its owner out of the place where he works.
+ *
+ * `changes` is for whatever a signed-in account changes, anywhere: each leaves a line in the audit log, and work for
+ * others. It is the account's own, so that no key or address of it adds to it.
  */
-export function limited(limits: Limits, o: { maxKeys: number; clock: Clock }): Stage {
+export function limited(
+  limits: Limits,
+  { changes, ...o }: { changes: Rate; maxKeys: number; clock: Clock },
+): Stage {
   const limiters = new Map<string, Limiter>();
   for (const [name, { perAddress, perAccount }] of Object.entries(limits))
     limiters.set(name, {
@@ -33,7 +39,11 @@ export function limited(limits: Limits, o: { maxKeys: number; clock: Clock }): S
       byAccount: perAccount && buckets({ rate: perAccount, ...o }),
     });
   const familiar = recent(o.maxKeys);
+  const changesOf = buckets({ rate: changes, ...o });
   return (x) => {
+    const { actor, route } = x;
+    if (isChange(route.policy) && actor.kind === "account")
+      admit(x, changesOf.take(actor.id), "account", "change");
     const { limit } = x.route.policy;
     const limiter = limit && limiters.get(limit);
     if (!limiter) return;
@@ -56,9 +66,18 @@ export function limited(limits: Limits, o: { maxKeys: number; clock: Clock }): S
   };
 }
 
-function admit(x: Exchange, waitMs: number, by: "address" | "account"): void {
+/** Whether a signed-in account changes something by the route: those are what an account may do only so often. */
+export const isChange = ({ auth, idempotency }: Policy): boolean =>
+  idempotency !== "safe" && (auth === "session" || auth === "operator");
+
+function admit(
+  x: Exchange,
+  waitMs: number,
+  by: "address" | "account",
+  limit: string | undefined = x.route.policy.limit,
+): void {
   if (waitMs === 0) return;
-  x.log.warn({ limit: x.route.policy.limit, by, address: x.address }, "too many requests");
+  x.log.warn({ limit, by, address: x.address }, "too many requests");
   throw coreFault("limit.exceeded", { retryAfter: waitMs / 1000 });
 }
 

@@ -19,9 +19,15 @@ export const respond =
     return undefined;
   };
 
+/** Seconds, the most that the runtime counts: what was piped last may still be on its way to a slow client. */
+const afterTransfer = 255;
+
 async function pipe(x: Exchange, kind: "download" | "upload", limits: TransferLimits): Promise<void> {
   const ticket = Ticket.parse(await new Response(x.answer?.body).json());
-  const response = await transfer({ request: x.request, ticket, kind, log: x.log, limits });
+  // Only now: whoever was refused until here, and keeps the connection, is not waited for.
+  x.rest(0);
+  const ended = () => x.rest(afterTransfer);
+  const response = await transfer({ request: x.request, ticket, kind, log: x.log, limits, ended });
   for (const [name, value] of Object.entries(x.headers))
     if (name === "vary") response.headers.append(name, value);
     else response.headers.set(name, value);

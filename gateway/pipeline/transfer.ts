@@ -22,6 +22,8 @@ export type Transfer = {
   kind: "download" | "upload";
   log: Logger;
   limits: TransferLimits;
+  /** Called once, when nothing more is piped. */
+  ended?: () => void;
   clock?: Clock;
 };
 
@@ -34,7 +36,7 @@ export type Cut =
  * with `upstream.*` (its answer under `details.upstream`) or, when the client went away, with `request.cancelled`. A
  * transfer that is cut after its head is broken off towards the client: it never looks like a complete, shorter one.
  *
- * The caller lifts the server's idle time-out for the request: the limits here take its place.
+ * The caller lifts the server's idle time-out until `ended`: the limits here take its place.
  */
 export async function transfer(o: Transfer): Promise<Response> {
   const run = startRun(o);
@@ -73,7 +75,7 @@ const connectFailures: Record<string, Cut> = {
 type Side = "client" | "upstream";
 
 /** The state of one transfer: whom we wait for, what has moved, and how it ends, which happens once. */
-function startRun({ request, kind, log, limits, clock = systemClock }: Transfer) {
+function startRun({ request, kind, log, limits, ended, clock = systemClock }: Transfer) {
   const abort = new AbortController();
   const started = clock.now();
   const bytes = { sent: 0, received: 0 };
@@ -92,6 +94,7 @@ function startRun({ request, kind, log, limits, clock = systemClock }: Transfer)
     // Also after a success: an upload that was answered before it was read to its end stops here.
     abort.abort();
     onCut?.();
+    ended?.();
   };
   const clientLeft = () => end("client_abort");
   const late = () => end(waitingFor === "client" ? "client_stall" : "upstream_timeout");

@@ -7,11 +7,13 @@ import { systemClock } from "#shared/process/clock.ts";
 import { silentLogger, wrap } from "#shared/telemetry/log.ts";
 import { manualClock } from "#shared/testing/clock.ts";
 import { meshForTest } from "#shared/testing/mesh.ts";
-import { account, sample, sampleAuthority, sampleService } from "#shared/testing/sample.ts";
+import { account } from "#shared/testing/call.ts";
+import { sample, sampleAuthority, sampleService } from "#shared/testing/sample.ts";
 import { gatewayApp } from "../app.ts";
 import { gatewayEdges } from "../edges/index.ts";
 import type { Edge } from "../edges/edge.ts";
 import type { Stage } from "../exchange.ts";
+import type { Rate } from "../pipeline/buckets.ts";
 import { call } from "../pipeline/call.ts";
 import { parseCidrs } from "../pipeline/cidr.ts";
 import { guardIp } from "../pipeline/guard-ip.ts";
@@ -78,6 +80,9 @@ const frontService = implement(front)(() => ({
 }));
 
 const many = { count: 1_000_000, perMs: 1_000 };
+/** How long a gateway for tests waits for a body. */
+export const bodyMs = 30_000;
+
 const unlimited: Limits = Object.fromEntries(
   ["register", "login", "recover", "refresh"].map((name) => [name, { perAddress: many }]),
 ) as Limits;
@@ -95,6 +100,7 @@ export type FrontOptions = {
   trustedProxies?: string[];
   internal?: string[];
   limits?: Limits;
+  changes?: Rate;
   edges?: readonly Edge[];
 };
 
@@ -132,8 +138,8 @@ export async function gatewayForTest(o: FrontOptions = {}) {
       guardIp(addresses),
       guardOrigin(origins),
       identified,
-      readInput,
-      limited(o.limits ?? unlimited, { maxKeys: 1_000, clock }),
+      readInput({ bodyMs, clock }),
+      limited(o.limits ?? unlimited, { changes: o.changes ?? many, maxKeys: 1_000, clock }),
       checkInput(front.service),
       call(bus, frontService({})),
       respond({ firstByteMs: 1_000, stallMs: 1_000 }),

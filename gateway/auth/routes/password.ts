@@ -7,10 +7,15 @@ const notFound = { mail_not_found: { status: 404, title: "No such mail waits to 
 export const passwordRoutes = {
   changePassword: {
     subject: "rpc.gateway.v1.password.change",
-    summary: "Change the password; every other session ends",
+    summary: "Change the password; every other session ends, and if so wished every API key",
     http: { method: "POST", path: "/api/auth/password/change", success: 200, kind: "json" },
     policy: { ...session, idempotency: "natural", timeoutMs: 5_000, limit: "login" },
-    request: z.object({ currentPassword: z.string().min(1).max(256), newPassword: Password }),
+    request: z.object({
+      currentPassword: z.string().min(1).max(256),
+      newPassword: Password,
+      /** Whether programs must be given new keys, too: for whoever thinks that somebody else was in the account. */
+      revokeApiKeys: z.boolean().default(false),
+    }),
     reply: ok,
     errors: { wrong_password: { status: 403, title: "The current password is wrong" } },
     example: { currentPassword: "correct horse battery", newPassword: "staple correct horse" },
@@ -28,7 +33,8 @@ export const passwordRoutes = {
   },
   resetPassword: {
     subject: "rpc.gateway.v1.password.reset",
-    summary: "Set a new password with the token of a reset mail; every session of the account ends",
+    summary:
+      "Set a new password with the token of a reset mail; every session and API key of the account ends",
     http: { method: "POST", path: "/api/auth/password/reset", success: 200, kind: "json" },
     policy: { ...open, idempotency: "natural", limit: "recover" },
     request: z.object({ token: z.string().min(1).max(256), newPassword: Password }),

@@ -67,12 +67,12 @@ export async function readPasswordHash(tx: Tx, id: string): Promise<string | und
 }
 
 /**
- * Whether the account still has this password, from now until the transaction ends: a change of it waits, and then finds
- * whatever this transaction made.
+ * Whether the account still has this password; locks it until the transaction ends: a change of it waits, and then finds
+ * whatever this transaction made, and so does another sign-in.
  */
 export async function holdPassword(tx: Tx, id: string, passwordHash: string): Promise<boolean> {
   const rows = await tx`
-    select from account where id = ${id} and password_hash = ${passwordHash} for share`;
+    select from account where id = ${id} and password_hash = ${passwordHash} for no key update`;
   return rows.length === 1;
 }
 

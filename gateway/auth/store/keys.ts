@@ -48,6 +48,12 @@ export async function removeKey(
   return row;
 }
 
+/** Removes every key of the account; answers which. */
+export async function removeKeys(tx: Tx, accountId: string): Promise<{ id: string; name: string }[]> {
+  return await tx<{ id: string; name: string }[]>`
+    delete from api_key where account_id = ${accountId} returning id, name`;
+}
+
 export type Key = {
   id: string;
   accountId: string;

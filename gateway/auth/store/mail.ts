@@ -69,6 +69,14 @@ export async function replaceResetToken(
       created_at = now(), updated_at = now()`;
 }
 
+/** Whether the account has a token in a mail that was delivered, and can use it after `moment`, too. */
+export async function hasTokenUntil(tx: Tx, accountId: string, moment: Date): Promise<boolean> {
+  const rows = await tx`
+    select from reset_token t join mail m on m.id = t.mail_id
+    where t.account_id = ${accountId} and t.expires_at > ${moment} and m.delivered_at is not null`;
+  return rows.length === 1;
+}
+
 /** A token that can be used at `now`, without using it. */
 export async function findResetToken(
   tx: Tx,

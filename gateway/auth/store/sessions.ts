@@ -64,6 +64,24 @@ export async function endSessions(
     where account_id = ${accountId} and ended_at is null and id <> ${except ?? ""}`;
 }
 
+/**
+ * Ends all living sessions of the account but `newest` and those that were used last, `max` in all; answers which. With
+ * the account locked, so that two at once do not both count the same.
+ */
+export async function endSessionsBeyond(
+  tx: Tx,
+  o: { accountId: string; newest: string; max: number; now: Date },
+): Promise<string[]> {
+  const rows = await tx<{ id: string }[]>`
+    update session set ended_at = ${o.now}, updated_at = now()
+    where id in (
+      select id from session
+      where account_id = ${o.accountId} and ended_at is null and expires_at > ${o.now} and id <> ${o.newest}
+      order by updated_at desc, id desc offset ${o.max - 1})
+    returning id`;
+  return rows.map(({ id }) => id);
+}
+
 export type SessionView = {
   id: string;
   address: string | null;

@@ -28,7 +28,9 @@ export const settings = {
 };
 
 /** The gateway's own service over a database of its own, on a clock that stands still, with cheap passwords. */
-export async function authForTest(o: Partial<Pick<SessionOptions, "announce" | "log">> = {}) {
+export async function authForTest(
+  o: Partial<Pick<SessionOptions, "announce" | "log" | "maxPerAccount">> = {},
+) {
   const pg = await emptyDatabase();
   const clock = manualClock();
   const tokens = createTokens({ secret, ttlSeconds: 3600, generation: 1, clock });

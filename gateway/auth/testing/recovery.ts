@@ -4,6 +4,8 @@ import { silentLogger } from "#shared/telemetry/log.ts";
 import { recover, recoveryQueue } from "../recovery.ts";
 import type { authForTest } from "./auth.ts";
 
+export const mailRestMs = 300_000;
+
 type Auth = Awaited<ReturnType<typeof authForTest>>;
 
 /** Works on every request for a reset mail that waits, and resolves with the mail that then waits to be delivered. */
@@ -13,7 +15,7 @@ export async function deliverable(
   const worker = startWorker({
     db: auth.pg.db,
     queue: recoveryQueue,
-    handle: recover,
+    handle: recover({ resetMs: auth.deps.settings.resetMs, mailRestMs }),
     concurrency: 2,
     leaseMs: 30_000,
     sweepMs: 1_000,

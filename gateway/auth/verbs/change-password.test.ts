@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ada, authForTest, tokenOf } from "../testing/auth.ts";
+import { keyFor } from "../testing/keys.ts";
 
 const change = { currentPassword: ada.password, newPassword: "staple correct horse" };
 
@@ -29,6 +30,23 @@ describe("changePassword", () => {
     );
     const answers = await Promise.allSettled(both);
     expect(answers.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+  });
+
+  test("200: API keys live on, or end with the old password if so wished", async () => {
+    await using auth = await authForTest();
+    const { actor } = await auth.signUp();
+    const { key, keyId } = await keyFor(auth, actor);
+    await auth.ask("changePassword", change, actor);
+    expect(await auth.actorOf(key)).toMatchObject({ id: actor.id });
+    const again = { currentPassword: change.newPassword, newPassword: ada.password, revokeApiKeys: true };
+    const wrong = { ...again, currentPassword: "wrong horse battery" };
+    expect(await auth.ask("changePassword", wrong, actor).catch(() => "refused")).toBe("refused");
+    expect(await auth.actorOf(key)).toMatchObject({ id: actor.id });
+    await auth.ask("changePassword", again, actor);
+    expect(auth.actorOf(key)).rejects.toMatchObject({ code: "auth.invalid_token" });
+    const [revoked, ...others] = (await auth.audit()).filter((row) => row["action"] === "key.revoke");
+    expect(revoked).toMatchObject({ actor: actor.id, target: keyId });
+    expect(others).toEqual([]);
   });
 
   test("403 gateway.wrong_password: nothing changes, and it is on record", async () => {

@@ -3,6 +3,7 @@ import { withTx } from "#shared/db/tx.ts";
 import { signedIn } from "../accounts.ts";
 import { note } from "../audit.ts";
 import { gateway } from "../contract.ts";
+import { revokeKeys } from "../revoke-keys.ts";
 import type { Deps } from "../service.ts";
 import { readPasswordHash, replacePassword } from "../store/accounts.ts";
 import { dropResetToken } from "../store/mail.ts";
@@ -21,6 +22,7 @@ export const changePassword = verb(
     if (replaced) {
       await dropResetToken(tx, id);
       await sessions.endAll(tx, id, via);
+      if (input.revokeApiKeys) await revokeKeys(tx, ctx, id, { sessions, clock });
     }
     const action = replaced ? "password.change" : "password.change_failed";
     await note(tx, ctx, clock.now(), { action, target: id });

@@ -13,8 +13,8 @@ import { countKeys, insertKey } from "../store/keys.ts";
 export const createKey = verb(
   gateway,
   "createKey",
-)(({ db, clock, settings }: Deps) => async ({ input, ctx, fail }) => {
-  const { id: accountId } = signedIn(ctx.actor);
+)(({ db, clock, sessions, settings }: Deps) => async ({ input, ctx, fail }) => {
+  const { id: accountId, via } = signedIn(ctx.actor);
   const { name, cidrs } = input;
   checkRanges(cidrs);
   const expiresAt = input.expiresAt === null ? null : new Date(input.expiresAt);
@@ -24,6 +24,8 @@ export const createKey = verb(
   const stored = await withTx(db, async (tx) => {
     // Locked, so that two requests at once cannot both be the last that fits.
     const { role } = (await lockAccount(tx, accountId)) ?? goneAccount();
+    // What ended the session while this one waited also ended the keys, and must not leave a new one behind.
+    await sessions.checkAlive(tx, via);
     const denied = role === "operator" ? undefined : scopes.find(isOperatorScope);
     if (denied) fail("key_scope_denied", { details: { scope: denied } });
     const limit = settings.maxKeys;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ada, authForTest } from "../testing/auth.ts";
-import { deliverable } from "../testing/recovery.ts";
+import { deliverable, mailFor, mailRestMs } from "../testing/recovery.ts";
 
 describe("forgotPassword", () => {
   test("202: alike, with the same work, for an account and for none", async () => {
@@ -43,6 +43,29 @@ describe("forgotPassword", () => {
     const mail = await deliverable(auth);
     expect(mail).toMatchObject([{ requests: 3 }]);
     expect((await auth.events()).slice(1).map((event) => event["version"])).toEqual([1, 2, 3]);
+  });
+
+  test("202: no further mail for a while after one that can still be used, and then or once it was used another", async () => {
+    await using auth = await authForTest();
+    await auth.signUp();
+    const delivered = async () => {
+      const { id: mailId } = await mailFor(auth, ada.email);
+      const { token } = (await auth.ask("mintResetToken", { mailId })) as { token: string };
+      await auth.ask("confirmMail", { mailId });
+      return token;
+    };
+    const ask = async () => {
+      await auth.ask("forgotPassword", { email: ada.email });
+      return (await deliverable(auth)).length;
+    };
+    await delivered();
+    expect(await ask()).toBe(0);
+    expect((await auth.audit()).filter((row) => row["action"] === "password.forgot")).toHaveLength(2);
+    await auth.clock.advance(mailRestMs);
+    const token = await delivered();
+    expect(await ask()).toBe(0);
+    await auth.ask("resetPassword", { token, newPassword: "staple correct horse" });
+    expect(await ask()).toBe(1);
   });
 
   test("400 request.invalid: what is no e-mail address", async () => {

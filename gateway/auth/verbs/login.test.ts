@@ -54,6 +54,38 @@ describe("login", () => {
     });
   });
 
+  test("200: beyond what an account may have, the session that was used longest ago ends, on record", async () => {
+    await using auth = await authForTest({ maxPerAccount: 3 });
+    const bob = await auth.signUp({ ...ada, email: "bob@example.org", username: "bob" });
+    const { token: first, refresh: cookie } = await auth.signUp();
+    const signIn = async () =>
+      tokenOf(await auth.ask("login", { identifier: "ada", password: ada.password }));
+    const [second, third] = [await signIn(), await signIn()];
+    const { via: displaced, id } = signedIn(await auth.actorOf(second));
+    await auth.send("refresh", {}, { cookie });
+    const fourth = await signIn();
+    expect(auth.actorOf(second)).rejects.toMatchObject({ code: "auth.invalid_token" });
+    for (const token of [first, third, fourth, bob.token]) expect(await auth.actorOf(token)).toBeDefined();
+    expect((await auth.audit()).at(-1)).toMatchObject({
+      actor: id,
+      action: "session.end",
+      target: displaced,
+    });
+  });
+
+  test("200: of many at once an account keeps as many sessions as it may have", async () => {
+    await using auth = await authForTest({ maxPerAccount: 3 });
+    const { actor } = await auth.signUp();
+    const credentials = { identifier: "ada", password: ada.password };
+    const tokens = (await Promise.all(Array.from({ length: 12 }, () => auth.ask("login", credentials)))).map(
+      tokenOf,
+    );
+    const { sessions } = (await auth.ask("listSessions", {}, actor)) as { sessions: unknown[] };
+    expect(sessions).toHaveLength(3);
+    const alive = await Promise.all(tokens.map((token) => auth.actorOf(token).catch(() => undefined)));
+    expect(alive.filter(Boolean)).toHaveLength(3);
+  });
+
   test("401 gateway.wrong_credentials: alike for a wrong password and an unknown account, both on record", async () => {
     await using auth = await authForTest();
     const { actor } = await auth.signUp();

@@ -23,7 +23,17 @@ export const login = verb(
       return undefined;
     }
     await note(tx, ctx, clock.now(), { actor: found.id, action: "session.login", target });
-    return await sessions.open(tx, found, ctx.address);
+    const session = await sessions.open(tx, found, ctx.address);
+    for (const displaced of session.displaced) {
+      const details = { reason: "limit" };
+      await note(tx, ctx, clock.now(), {
+        actor: found.id,
+        action: "session.end",
+        target: displaced,
+        details,
+      });
+    }
+    return session;
   });
   return handOut(ctx, opened ?? fail("wrong_credentials"), settings);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { ada, authForTest, refreshOf, tokenOf } from "../testing/auth.ts";
+import { keyFor } from "../testing/keys.ts";
 import { deliverable, mailFor } from "../testing/recovery.ts";
 
 type Auth = Awaited<ReturnType<typeof authForTest>>;
@@ -25,6 +26,30 @@ describe("resetPassword", () => {
     expect(await auth.ask("login", { ...old, password: newPassword })).toMatchObject({ expiresIn: 3600 });
     const noted = (await auth.audit()).find((row) => row["action"] === "password.reset");
     expect(noted).toMatchObject({ actor: null, target: actor.id });
+  });
+
+  test("200: every API key of the account ends with it, each on record, and nobody else's", async () => {
+    await using auth = await authForTest();
+    const { actor } = await auth.signUp();
+    const bob = await auth.signUp({ ...ada, email: "bob@example.org", username: "bob" });
+    const made = [await keyFor(auth, actor), await keyFor(auth, actor, { name: "of a stranger" })];
+    const kept = await keyFor(auth, bob.actor);
+    for (const { key } of [...made, kept]) expect(await auth.actorOf(key)).toBeDefined();
+    await auth.ask("resetPassword", { token: await minted(auth), newPassword });
+    for (const { key } of made)
+      expect(auth.actorOf(key)).rejects.toMatchObject({ code: "auth.invalid_token" });
+    expect(await auth.actorOf(kept.key)).toMatchObject({ id: bob.actor.id });
+    const revoked = (await auth.audit()).filter((row) => row["action"] === "key.revoke");
+    expect(new Set(revoked.map((row) => row["target"]))).toEqual(new Set(made.map(({ keyId }) => keyId)));
+    expect(revoked).toHaveLength(2);
+  });
+
+  test("200: a key that was asked for by a session of before is not made after it", async () => {
+    await using auth = await authForTest();
+    const { actor } = await auth.signUp();
+    await auth.ask("resetPassword", { token: await minted(auth), newPassword });
+    expect(keyFor(auth, actor)).rejects.toMatchObject({ status: 401, code: "auth.invalid_token" });
+    expect(await auth.query((tx) => tx`select from api_key`)).toHaveLength(0);
   });
 
   test("200: a mail whose token was used has been delivered, whatever was heard of it", async () => {

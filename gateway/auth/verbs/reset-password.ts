@@ -2,6 +2,7 @@ import { verb } from "#shared/contract/implement.ts";
 import { withTx } from "#shared/db/tx.ts";
 import { note } from "../audit.ts";
 import { gateway } from "../contract.ts";
+import { revokeKeys } from "../revoke-keys.ts";
 import { hashOf, secretShape } from "../secrets.ts";
 import type { Deps } from "../service.ts";
 import { updatePassword } from "../store/accounts.ts";
@@ -25,6 +26,8 @@ export const resetPassword = verb(
     await updatePassword(tx, accountId, passwordHash);
     if (!(await takeResetToken(tx, hash, now))) fail("reset_invalid");
     await sessions.endAll(tx, accountId);
+    // Who had the account may have made keys, to come back by.
+    await revokeKeys(tx, ctx, accountId, { sessions, clock });
     await note(tx, ctx, clock.now(), { action: "password.reset", target: accountId });
   });
   return { ok: true };

@@ -70,6 +70,7 @@ export function exchangeForTest(
     actor: anonymous,
     input: {},
     headers: {},
+    rest: () => {},
     settled: [],
     log: silentLogger,
   };
