@@ -20,7 +20,7 @@ export const config = z.object({
   PROVISIONING_CONCURRENCY: count(32),
   /** Clones that run at the same time on one storage, whichever process makes them. */
   PROVISIONING_CLONES_PER_STORAGE: count(2),
-  /** For so long an identical create without an Idempotency-Key joins the first one. */
+  /** For so long, and until its work has ended, an identical create without an Idempotency-Key joins the first one. */
   PROVISIONING_JOIN_MS: milliseconds(30_000),
   /** For so long what the host said of its runtimes is believed. */
   PROVISIONING_CATALOG_MS: milliseconds(30_000),

@@ -1,6 +1,8 @@
 import type { AccountState } from "#services/billing/contract.ts";
 import type { Tx } from "#shared/db/connect.ts";
 import type { Deletion } from "./workflows/deletion.ts";
+import { lockedQueue } from "./workflows/deps.ts";
+import type { Locked } from "./workflows/steps/lock.ts";
 
 /** Keeps what billing said, unless something newer is known. */
 export async function saveAccount(tx: Tx, state: AccountState): Promise<void> {
@@ -46,27 +48,26 @@ export async function deleteQuota(tx: Tx, instanceId: string): Promise<void> {
 }
 
 /**
- * Takes one of `slots` clone slots of a storage, or takes over the one that the operation has; answers when the
- * operation first got it, undefined while all are taken. `holder` names who may give it back. Times in milliseconds.
+ * Takes one of `slots` clone slots of a storage, or takes over the one that the operation has; answers for how long the
+ * operation has had it, undefined while all are taken. `holder` names who may give it back. In milliseconds, by the
+ * database's clock, which all processes share.
  */
 export async function takeCloneSlot(
   tx: Tx,
-  o: { operationId: string; holder: string; storage: string; slots: number; now: number; leaseMs: number },
-): Promise<Date | undefined> {
-  const now = new Date(o.now);
-  const until = new Date(o.now + o.leaseMs);
+  o: { operationId: string; holder: string; storage: string; slots: number; leaseMs: number },
+): Promise<number | undefined> {
   // Counting and inserting must not interleave with another's: one at a time per storage.
   await tx`select pg_advisory_xact_lock(hashtextextended(${`clone ${o.storage}`}, 0))`;
-  const [row] = await tx<{ takenAt: Date }[]>`
-    insert into clone_slot as s (operation_id, holder, storage, lease_until, taken_at)
-    select ${o.operationId}, ${o.holder}, ${o.storage}, ${until}, ${now}
+  const [row] = await tx<{ heldMs: number }[]>`
+    insert into clone_slot as s (operation_id, holder, storage, lease_until)
+    select ${o.operationId}, ${o.holder}, ${o.storage}, now() + ${o.leaseMs} * interval '1 millisecond'
     where ${o.slots} > (
       select count(*) from clone_slot
-      where storage = ${o.storage} and lease_until > ${now} and operation_id <> ${o.operationId})
+      where storage = ${o.storage} and lease_until > now() and operation_id <> ${o.operationId})
     on conflict (operation_id) do update set
       holder = excluded.holder, lease_until = excluded.lease_until, updated_at = now()
-    returning taken_at`;
-  return row?.takenAt;
+    returning extract(epoch from now() - taken_at)::float8 * 1000 as held_ms`;
+  return row?.heldMs;
 }
 
 /** Gives back the slot that `holder` has taken last; one that was taken over since stays. */
@@ -95,8 +96,8 @@ export async function deleteAgentToken(tx: Tx, operationId: string): Promise<voi
 }
 
 /**
- * Forgets the stored answer (shared/db/idempotency) of a create that is older than `olderThanMs`, whose operation has
- * failed, or whose server was deleted since: asked for again, it is done again.
+ * Forgets the stored answer (shared/db/idempotency) of a create whose operation has ended and which is older than
+ * `olderThanMs`, has failed, or whose server was deleted since: asked for again, it is done again.
  */
 export async function forgetCreate(
   tx: Tx,
@@ -104,7 +105,12 @@ export async function forgetCreate(
 ): Promise<void> {
   await tx`
     delete from idempotency i where i.scope = ${o.scope} and i.key = ${o.key} and (
-      i.created_at <= now() - ${o.olderThanMs} * interval '1 millisecond'
+      (
+        i.created_at <= now() - ${o.olderThanMs} * interval '1 millisecond'
+        and not exists (
+          select from operation o
+          where o.id = i.answer::jsonb #>> '{answer,operationId}' and o.finished_at is null)
+      )
       or exists (
         select from operation o
         where o.id = i.answer::jsonb #>> '{answer,operationId}' and (
@@ -136,4 +142,18 @@ export async function readDeletion(
       select from idempotency where scope = ${o.scope} and key = ${o.key}) as answered
     from saga where operation_id = ${o.operationId} and type = 'delete-server'`;
   return row && { ...row.state, answered: row.answered };
+}
+
+/** The locks of operations that were accepted and have not begun; those accepted first come first. */
+export async function readWaiting(tx: Tx): Promise<(Locked & { operationId: string })[]> {
+  const rows = await tx<{ operationId: string; state: Locked }[]>`
+    select o.id as operation_id, s.state from job j
+    join operation o on o.id = j.key and o.status = 'queued' join saga s on s.operation_id = o.id
+    where j.queue = ${lockedQueue} order by o.created_at limit 500`;
+  return rows.map(({ operationId, state: { instanceId, fence, type } }) => ({
+    operationId,
+    instanceId,
+    fence,
+    type,
+  }));
 }

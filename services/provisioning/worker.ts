@@ -7,13 +7,17 @@ import type { Logger } from "#shared/telemetry/log.ts";
 import type { Config } from "./config.ts";
 import { lockedQueue, queue, type WorkflowDeps } from "./workflows/deps.ts";
 import type { Deps } from "./service.ts";
+import { keepWaiting } from "./workflows/waiting.ts";
 
 type Parts = Pick<Deps, "db" | "clock" | "driver" | "servers" | "installation">;
 
-/** Works on the queues, each with places of its own: every job is a saga that is resumed from its log. */
+/**
+ * Works on the queues, each with places of its own: every job is a saga that is resumed from its log. What waits for a place
+ * keeps the lock of its server.
+ */
 export function startProvisioningWorkers(
   o: Parts & Pick<Deps, "sagas"> & { settings: Config; log: Logger; wake?: WakeBus },
-): Worker[] {
+): Pick<Worker, "stop">[] {
   const { db, settings, clock, log, wake } = o;
   const backoffMs = exponential(settings.PROVISIONING_RETRY_MS, 30_000);
   const common = {
@@ -29,7 +33,11 @@ export function startProvisioningWorkers(
     log,
     ...(wake ? { wake } : {}),
   };
-  return [queue, lockedQueue].map((each) => startWorker({ ...common, queue: each }));
+  const { servers } = o;
+  return [
+    ...[queue, lockedQueue].map((each) => startWorker({ ...common, queue: each })),
+    keepWaiting({ db, clock, servers, log, heartbeatMs: settings.PROVISIONING_HEARTBEAT_MS }),
+  ];
 }
 
 /** What the steps of every workflow work with, by the service's settings. */

@@ -10,7 +10,7 @@ import { Fault } from "#shared/fault/fault.ts";
 import { newId } from "#shared/ids/ids.ts";
 import { gateMatrix, resolveUrl, ServerBillingState } from "#services/billing/contract.ts";
 import { authorityErrors, servers } from "./contract.ts";
-import { lockAliveSince } from "./moment.ts";
+import { lockLife } from "./moment.ts";
 import type { Deps } from "./service.ts";
 import { toOperation } from "./shape.ts";
 import {
@@ -88,7 +88,7 @@ function foreignUse(actor: Actor, { action }: Ask, found: { instanceId: string; 
   return { actor, action, instanceId: found.instanceId };
 }
 
-function questionOf({ clock, config }: Deps, ask: Ask, meta: Meta): Question | undefined {
+function questionOf(deps: Deps, ask: Ask, meta: Meta): Question | undefined {
   const server = serverOf(ask.serverId);
   const { actor } = meta;
   // Services act for themselves here: their rights on the bus have already decided. Nobody else is without an account.
@@ -104,8 +104,7 @@ function questionOf({ clock, config }: Deps, ask: Ask, meta: Meta): Question | u
       ? {
           operationId: ask.operationId ?? newId("srv"),
           type: ask.action,
-          now: new Date(clock.now()),
-          aliveSince: lockAliveSince({ clock, config }),
+          life: lockLife(deps),
         }
       : null,
   };

@@ -57,6 +57,8 @@ export const config = z.object({
   RECORD_MS: milliseconds(1_000),
   /** An operation lock without a heartbeat for so long is nobody's. */
   LOCK_EXPIRY_MS: count(60_000),
+  /** So is one that was taken so long ago for an operation that has not begun: who took it was killed before that. */
+  LOCK_BEGIN_MS: count(20_000),
   /** Bound of the call that asks an agent to start, stop or restart the game. */
   POWER_CALL_MS: count(8_000),
   /** Between two looks at a game that is being started or stopped. */
@@ -75,7 +77,5 @@ export const config = z.object({
   RECONCILE_RETRY_MS: milliseconds(30_000),
   /** Never longer than this between two such starts. */
   RECONCILE_RETRY_MAX_MS: milliseconds(30 * 60_000),
-  /** How long operations that have ended can still be read. */
-  OPERATION_KEPT_MS: milliseconds(30 * 24 * 60 * 60_000),
 });
 export type Config = z.output<typeof config>;

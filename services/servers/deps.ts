@@ -1,7 +1,7 @@
 import { operatorNotes } from "./audit.ts";
 import { liveObservations } from "./live/live.ts";
 import type { Observation } from "./live/observation.ts";
-import { lockAliveSince } from "./moment.ts";
+import { lockLife } from "./moment.ts";
 import { recordsOf } from "./live/records.ts";
 import type { Deps } from "./service.ts";
 
@@ -32,7 +32,7 @@ export function depsOf(
       db,
       clock,
       ttlMs: config.RECORD_MS,
-      lockAliveSince: () => lockAliveSince(outside),
+      lockLife: lockLife(outside),
     }),
     notes: operatorNotes(() => clock.now()),
     reconcile: o.reconcile,

@@ -1,5 +1,6 @@
 import type { Moment } from "./axes.ts";
 import type { Deps } from "./service.ts";
+import type { LockLife } from "./store.ts";
 
 type Timed = Pick<Deps, "clock" | "config">;
 
@@ -9,6 +10,8 @@ export const moment = ({ clock, config }: Timed): Moment => ({
   ttlMs: config.AGENT_TTL_MS,
 });
 
-/** A lock whose last heartbeat is not after this is nobody's. */
-export const lockAliveSince = ({ clock, config }: Timed): Date =>
-  new Date(clock.now() - config.LOCK_EXPIRY_MS);
+/** How long an operation lock lives without a sign of life. */
+export const lockLife = ({ config }: Pick<Deps, "config">): LockLife => ({
+  takenMs: config.LOCK_BEGIN_MS,
+  beatenMs: config.LOCK_EXPIRY_MS,
+});

@@ -12,7 +12,6 @@ import { reconcileServer } from "./reconcile.ts";
 import type { Replicas } from "./live/replicas.ts";
 import { type Deps, serversService } from "./service.ts";
 import { onTouched } from "./store.ts";
-import { startUpkeep } from "./upkeep.ts";
 import { settlePower } from "./workflows/power.ts";
 
 /** How long the start waits for the first round of questions, so that a restart blanks nobody's servers. */
@@ -70,6 +69,6 @@ export async function startParts(
     service,
     authority: localAuthority(deps),
     reactions: [accountChanged(deps)],
-    workers: [polling, reconciler, worker, startUpkeep(deps), heard, { stop: touched }],
+    workers: [polling, reconciler, worker, heard, { stop: touched }],
   };
 }

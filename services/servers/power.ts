@@ -19,8 +19,6 @@ export const PowerJob = z.object({
   fence: z.int(),
   /** By the agent's clock, when the game that a restart is to end was started. */
   startedBefore: z.string().nullable(),
-  /** When the operation began, in milliseconds since the epoch. */
-  begunAt: z.number(),
 });
 export type PowerJob = z.infer<typeof PowerJob>;
 export type PowerAction = PowerJob["action"];
@@ -61,7 +59,7 @@ export async function openPower(
     ...words,
   });
   // Its process may have been paused since it took the lock.
-  const held = await beatLock(tx, { ...job, type, ...words, now: new Date(job.begunAt) });
+  const held = await beatLock(tx, { ...job, type, ...words });
   if (!held) throw new Error("the operation lock was lost before it was used");
   await enqueue(tx, {
     queue: powerQueue,
@@ -72,20 +70,20 @@ export async function openPower(
 }
 
 /** The agent has agreed: from here on the job watches. False when the lock is lost. */
-export async function acceptPower(tx: Tx, job: PowerJob, now: number): Promise<boolean> {
+export async function acceptPower(tx: Tx, job: PowerJob): Promise<boolean> {
   const words = { phase: "accepted", message: sentences[job.action].accepted };
   await updateOperation(tx, job.operationId, words);
-  return beatLock(tx, { ...job, type: `power.${job.action}`, ...words, now: new Date(now) });
+  return beatLock(tx, { ...job, type: `power.${job.action}`, ...words });
 }
 
 /** Phase of an operation whose game was seen starting. */
 export const begunPhase = "starting";
 
 /** The game was seen starting: when it is idle again, it has stopped. False when the lock is lost. */
-export async function beginPower(tx: Tx, job: PowerJob, now: number): Promise<boolean> {
+export async function beginPower(tx: Tx, job: PowerJob): Promise<boolean> {
   const words = { phase: begunPhase, message: sentences[job.action].accepted };
   await updateOperation(tx, job.operationId, words);
-  return beatLock(tx, { ...job, type: `power.${job.action}`, ...words, now: new Date(now) });
+  return beatLock(tx, { ...job, type: `power.${job.action}`, ...words });
 }
 
 /** The end that was wanted. The lock is given back in the same transaction. */

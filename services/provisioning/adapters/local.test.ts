@@ -54,9 +54,11 @@ describe("a failure is", () => {
     expect(await kindOf(driver.destroy(5000))).toBe("refused");
   });
 
-  test("`unavailable` for a host that is stopping or not there", async () => {
+  test("`unavailable` for a host that is stopping or not there, and for an agent that was killed at its start", async () => {
     void host.trouble.next("POST /containers", "away");
     expect(await kindOf(driver.create(container))).toBe("unavailable");
+    void host.trouble.next("POST /containers/:vmid/start", "ended");
+    expect(await kindOf(driver.start(5000))).toBe("unavailable");
     const nobody = localDriver({
       ...host,
       url: "http://127.0.0.1:1",

@@ -44,7 +44,7 @@ function goneIsGone(error: unknown): void {
 }
 
 // The answers after which the same call may succeed: nothing was done, and what is in the way passes.
-const passing = new Set(["host.stopping", "host.no_port", "agent.build_failed"]);
+const passing = new Set(["host.stopping", "host.no_port", "agent.build_failed", "agent.ended"]);
 
 function hostError(error: unknown): HostError {
   if (!(error instanceof LocalHostError)) return new HostError("unknown", String(error), { cause: error });

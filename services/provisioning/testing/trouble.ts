@@ -1,13 +1,13 @@
 /**
  * What a stand-in does wrong with a request:
  * - `fails`, `denied`, `forbidden`: answers 500, 401 or 403 and does nothing.
- * - `away`: answers that it is stopping and does nothing.
+ * - `away`: answers that it is stopping and does nothing. `ended`: the same, because the agent has ended at its start.
  * - `lost before`, `lost after`: an answer that says nothing, without and with the effect.
  * - `held`: has its effect and does not answer until the test is over. `stuck`: the same, however often it is asked
  *   about that thing, until the test says `resume`.
  */
 export type Mishap =
-  "fails" | "denied" | "forbidden" | "away" | "lost before" | "lost after" | "held" | "stuck";
+  "fails" | "denied" | "forbidden" | "away" | "ended" | "lost before" | "lost after" | "held" | "stuck";
 
 /** A mishap, or what happens just before the request is looked at. */
 export type Planned = Mishap | (() => void | Promise<void> | Mishap);

@@ -40,9 +40,9 @@ describe("createServer asked again", () => {
     expect(await operationsOf(actor)).toBe(3);
   });
 
-  test("202: the same without a key after half a minute, or after a failure, is another server", async () => {
+  test("202: the same without a key after half a minute, when the first is there, or after a failure, is another server", async () => {
     const actor = newAccount();
-    await create(actor);
+    const first = await create(actor);
     const age = (seconds: number) =>
       query(
         (tx) => tx`update idempotency set created_at = created_at - ${seconds} * interval '1 second'
@@ -51,6 +51,9 @@ describe("createServer asked again", () => {
     await age(25);
     expect((await create(actor)).headers["idempotency-replayed"]).toBe("true");
     await age(5);
+    // Nobody clicks again for a second one while the first is still being made.
+    expect((await create(actor)).reply).toEqual(first.reply);
+    await query((tx) => updateOperation(tx, first.reply.operationId, { status: "succeeded" }));
     const second = await create(actor);
     expect(second.headers["idempotency-replayed"]).toBeUndefined();
     await query((tx) => updateOperation(tx, second.reply.operationId, { status: "failed" }));

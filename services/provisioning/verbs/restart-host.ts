@@ -8,7 +8,7 @@ export const restartHost = verb(
   provisioning,
   "restartHost",
 )(({ db, sagas }: Deps) => async ({ server, ctx }) => {
-  const operation = await withTx(db, (tx) => beginHostPower(tx, sagas.restartHost, server));
+  const operation = await withTx(db, (tx) => beginHostPower(tx, sagas.restartHost, server, ctx));
   ctx.replyHeader("location", operation.statusUrl);
   return { ok: true, operation };
 });

@@ -8,7 +8,7 @@ export const startHost = verb(
   provisioning,
   "startHost",
 )(({ db, sagas }: Deps) => async ({ server, ctx }) => {
-  const operation = await withTx(db, (tx) => beginHostPower(tx, sagas.startHost, server));
+  const operation = await withTx(db, (tx) => beginHostPower(tx, sagas.startHost, server, ctx));
   ctx.replyHeader("location", operation.statusUrl);
   return { ok: true, operation };
 });

@@ -8,7 +8,7 @@ export const stopHost = verb(
   provisioning,
   "stopHost",
 )(({ db, sagas }: Deps) => async ({ server, ctx }) => {
-  const operation = await withTx(db, (tx) => beginHostPower(tx, sagas.stopHost, server));
+  const operation = await withTx(db, (tx) => beginHostPower(tx, sagas.stopHost, server, ctx));
   ctx.replyHeader("location", operation.statusUrl);
   return { ok: true, operation };
 });

@@ -25,12 +25,11 @@ function hostFault(error: unknown): unknown {
   if (!(error instanceof HostError)) return error;
   const words = error.message.slice(0, 16_384);
   const details = { upstream: { service: "host", status: null, body: words } };
-  if (error.kind === "unknown" || error.kind === "unavailable")
-    return coreFault(
-      "service.unavailable",
-      { detail: "The host does not answer", details },
-      { cause: error },
-    );
+  if (error.kind === "unknown" || error.kind === "unavailable") {
+    const detail =
+      error.kind === "unknown" ? "The host does not answer" : `The host cannot do it at the moment: ${words}`;
+    return coreFault("service.unavailable", { detail, details }, { cause: error });
+  }
   return new Fault(
     {
       code: "provisioning.host_refused",

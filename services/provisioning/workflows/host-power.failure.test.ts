@@ -67,6 +67,16 @@ describe("the host", () => {
     for (let times = 0; times < 3; times++) void host.trouble.next(request, "away");
     expect(await end(route, server)).toMatchObject({ status: "succeeded" });
   });
+
+  test.each(["startHost", "restartHost"] as const)(
+    "saw the agent end at its start in %s, as one that is killed does: it is started again",
+    async (route) => {
+      const server = await made.server({ running: route !== "startHost" });
+      void host.trouble.next(START, "ended");
+      expect(await end(route, server)).toMatchObject({ status: "succeeded", error: null });
+      expect(server.container()?.status).toBe("running");
+    },
+  );
 });
 
 describe("a container that is not this server's", () => {
@@ -165,7 +175,11 @@ describe("it gives up", () => {
     const { end: ended } = await quick.ask("stopHost", server);
     expect(await ended()).toMatchObject({
       status: "failed",
-      error: { code: "service.unavailable", retryable: true },
+      error: {
+        code: "service.unavailable",
+        message: "The host cannot do it at the moment: the host says host.stopping",
+        retryable: true,
+      },
     });
     expect(server.lock()).toBeUndefined();
   });

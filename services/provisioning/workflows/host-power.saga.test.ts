@@ -24,7 +24,7 @@ async function setup(saga: HostPowerSaga): Promise<SagaWorld<WorkflowDeps>> {
     async start() {
       const operationId = newId("prv");
       const lock = registry.lock(facts.instanceId, operationId);
-      await provisioning.query((tx) => beginHostPower(tx, saga, { ...facts, lock }));
+      await provisioning.query((tx) => beginHostPower(tx, saga, { ...facts, lock }, new AbortController()));
       return operationId;
     },
     world: async () => outside(),

@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { hostPowerForTest } from "../testing/host-power.ts";
+import { newId } from "#shared/ids/ids.ts";
+import { beginHostPower } from "./host-power.ts";
 
 const made = await hostPowerForTest({ working: true, settings: { PROVISIONING_HEARTBEAT_MS: 10 } });
 afterAll(() => made[Symbol.asyncDispose]());
@@ -106,4 +108,16 @@ test("the lock is kept with heartbeats that say what is done, while the host tak
   });
   gate.resolve();
   expect(await ended()).toMatchObject({ status: "succeeded" });
+});
+
+test("nothing is begun for who has been told that there is no answer", async () => {
+  const server = await made.server();
+  const operationId = newId("prv");
+  const facts = { ...server, name: "one", hostname: "one", node: "local", lock: { operationId, fence: 1 } };
+  const begun = made.query((tx) =>
+    beginHostPower(tx, made.deps.sagas.restartHost, facts, { signal: AbortSignal.abort() }),
+  );
+  expect(begun).rejects.toMatchObject({ status: 504, code: "service.timeout" });
+  const operations = await made.query((tx) => tx`select from operation where id = ${operationId}`);
+  expect(operations).toHaveLength(0);
 });

@@ -1,6 +1,7 @@
 import type { ServerFacts } from "#shared/contract/authority.ts";
 import type { Operation } from "#shared/contract/operation.ts";
 import type { Tx } from "#shared/db/connect.ts";
+import { coreFault } from "#shared/fault/core.ts";
 import { beginSaga } from "#shared/saga/begin.ts";
 import { readOperation } from "#shared/saga/operation.ts";
 import { defineSaga, type Saga } from "#shared/saga/saga.ts";
@@ -45,10 +46,19 @@ export function hostPowerSaga(action: PowerAction, patience: Patience): HostPowe
   });
 }
 
-/** Accepts the work under the lock that was taken for it: it begins when the transaction has committed. */
-export async function beginHostPower(tx: Tx, saga: HostPowerSaga, server: ServerFacts): Promise<Operation> {
+/**
+ * Accepts the work under the lock that was taken for it: it begins when the transaction has committed. Rejects with
+ * `service.timeout` when `signal` has aborted: who was told that there is no answer will ask again.
+ */
+export async function beginHostPower(
+  tx: Tx,
+  saga: HostPowerSaga,
+  server: ServerFacts,
+  { signal }: { signal: AbortSignal },
+): Promise<Operation> {
   const { lock, instanceId, vmid, ctype, customerId } = server;
   if (!lock) throw new Error("host power needs the operation lock");
+  if (signal.aborted) throw coreFault("service.timeout");
   const { operationId, fence } = lock;
   const state: HostPower = { instanceId, vmid, ctype, fence, type: saga.type };
   await beginSaga(tx, saga, { operationId, customerId, instanceId, serverId: String(vmid), state });

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { manualClock } from "#shared/testing/clock.ts";
-import { lockAliveSince } from "../moment.ts";
+import { lockLife } from "../moment.ts";
 import { recordsOf } from "./records.ts";
+import type { LockLife } from "../store.ts";
 import { serversForTest } from "../testing/servers.ts";
 
 const clock = manualClock();
@@ -10,7 +11,7 @@ afterAll(() => servers[Symbol.asyncDispose]());
 
 /** A memory of its own, that hears of nothing unless it is told. */
 const memory = () =>
-  recordsOf({ db: servers.deps.db, clock, ttlMs: 1_000, lockAliveSince: () => lockAliveSince(servers.deps) });
+  recordsOf({ db: servers.deps.db, clock, ttlMs: 1_000, lockLife: lockLife(servers.deps) });
 const rename = (instanceId: string, name: string) =>
   servers.query((tx) => tx`update container_instance set name = ${name} where instance_id = ${instanceId}`);
 
@@ -78,7 +79,7 @@ describe("what is remembered of servers", () => {
       db,
       clock,
       ttlMs: 1_000,
-      lockAliveSince: () => {
+      get lockLife(): LockLife {
         throw new Error("away");
       },
     });

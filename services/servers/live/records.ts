@@ -1,7 +1,7 @@
 import type { AgentAccess } from "#shared/contract/authority.ts";
 import type { Db } from "#shared/db/connect.ts";
 import type { Clock } from "#shared/process/clock.ts";
-import { readKnown, type ServerRecord, type Touched } from "../store.ts";
+import { type LockLife, readKnown, type ServerRecord, type Touched } from "../store.ts";
 
 export type Known = { server: ServerRecord; agent: AgentAccess };
 export type ServerKey = { vmid: number } | { instanceId: string };
@@ -24,13 +24,7 @@ type Question = { answer: Promise<Known | undefined>; outdated: boolean };
 /** More servers than this are not remembered at once; those remembered longest go first. */
 const capacity = 20_000;
 
-export function recordsOf(o: {
-  db: Db;
-  clock: Clock;
-  ttlMs: number;
-  /** A lock whose last heartbeat is not after this is nobody's. */
-  lockAliveSince(): Date;
-}): Records {
+export function recordsOf(o: { db: Db; clock: Clock; ttlMs: number; lockLife: LockLife }): Records {
   const entries = new Map<string, Entry>();
   const instances = new Map<number, string>();
   const questions = new Map<string, Question>();
@@ -60,7 +54,7 @@ export function recordsOf(o: {
 
   const ask = (key: ServerKey): Question => {
     const readAt = o.clock.now();
-    const answer = readKnown(o.db, key, o.lockAliveSince());
+    const answer = readKnown(o.db, key, o.lockLife);
     const question: Question = { answer, outdated: false };
     const name = JSON.stringify(key);
     questions.set(name, question);

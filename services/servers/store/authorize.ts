@@ -1,7 +1,7 @@
 import type { Tx } from "#shared/db/connect.ts";
 import type { AgentAccess } from "#shared/contract/authority.ts";
 import type { ServerBillingState } from "#services/billing/contract.ts";
-import { takeLock } from "./lock.ts";
+import { type LockLife, takeLock } from "./lock.ts";
 import { touched } from "./touched.ts";
 
 export type Question = {
@@ -12,7 +12,7 @@ export type Question = {
   openIn: readonly ServerBillingState[];
   /** Whether it is open while nothing is known about the account. */
   openToUnknown: boolean;
-  lock: { operationId: string; type: string; now: Date; aliveSince: Date } | null;
+  lock: { operationId: string; type: string; life: LockLife } | null;
 };
 
 export type Finding = {

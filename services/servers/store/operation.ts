@@ -1,5 +1,4 @@
-import type { Db, Tx } from "#shared/db/connect.ts";
-import { withTx } from "#shared/db/tx.ts";
+import type { Tx } from "#shared/db/connect.ts";
 
 // The rows are the mechanism's (shared/saga); these are this service's questions about them. Ages are by the database's clock.
 
@@ -23,25 +22,11 @@ export async function readFailures(
   return { failures: other < 0 ? rows.length : other, ageMs: rows[0]?.ageMs ?? 0 };
 }
 
-/** Milliseconds since anything was written about an operation. */
-export async function quietMs(tx: Tx, operationId: string): Promise<number> {
-  const [row] = await tx<{ ageMs: number }[]>`
-    select extract(epoch from now() - updated_at)::float8 * 1000 as age_ms from operation where id = ${operationId}`;
-  return row?.ageMs ?? 0;
-}
-
-const step = 500;
-
-/** Deletes what ended longer ago than `ageMs`, in small steps; how many that were. */
-export async function purgeOperations(db: Db, ageMs: number): Promise<number> {
-  for (let purged = 0; ;) {
-    const { count } = await withTx(
-      db,
-      (tx) => tx`
-        delete from operation where id in (
-          select id from operation where finished_at < now() - ${ageMs} * interval '1 millisecond' limit ${step})`,
-    );
-    purged += count;
-    if (count < step) return purged;
-  }
+/** Milliseconds since an operation was accepted, and since anything was written about it. */
+export async function agesOf(tx: Tx, operationId: string): Promise<{ ageMs: number; quietMs: number }> {
+  const since = (column: string) => tx`extract(epoch from now() - ${tx(column)})::float8 * 1000`;
+  const [row] = await tx<{ ageMs: number; quietMs: number }[]>`
+    select ${since("created_at")} as age_ms, ${since("updated_at")} as quiet_ms
+    from operation where id = ${operationId}`;
+  return row ?? { ageMs: 0, quietMs: 0 };
 }

@@ -3,6 +3,7 @@ import { single } from "#shared/db/tx.ts";
 import type { AgentAccess } from "#shared/contract/authority.ts";
 import type { AccountState } from "#services/billing/contract.ts";
 import { type InstanceRecord, instanceColumns } from "./instance.ts";
+import { isAlive, type LockLife } from "./lock.ts";
 
 /** What holds a server's lock at the moment. */
 export type LockRecord = {
@@ -31,21 +32,21 @@ type Row = InstanceRecord & {
 };
 
 // Of the joined tables only the keys are ambiguous, and the subselect keeps them apart.
-const select = (tx: Tx, lockAliveSince: Date) => tx`
+const select = (tx: Tx, life: LockLife) => tx`
   select i.*, b.billing_status, b.server_billing_state,
     l.operation_id as lock_operation_id, l.type as lock_type, l.phase as lock_phase,
     l.message as lock_message, l.locked_at as lock_locked_at
   from (select ${instanceColumns(tx)} from container_instance) i
   left join account_billing b on b.account_id = i.customer_id
-  left join operation_lock l on l.instance_id = i.instance_id and l.heartbeat_at > ${lockAliveSince}`;
+  left join operation_lock l on l.instance_id = i.instance_id and ${isAlive(tx, life)}`;
 
-/** A lock whose last heartbeat is not after `lockAliveSince` has expired and counts as nobody's. */
+/** A lock without a sign of life for as long as `life` says counts as nobody's. */
 export async function readServer(
   tx: Tx,
   instanceId: string,
-  lockAliveSince: Date,
+  life: LockLife,
 ): Promise<ServerRecord | undefined> {
-  const rows = await tx<Row[]>`${select(tx, lockAliveSince)} where i.instance_id = ${instanceId}`;
+  const rows = await tx<Row[]>`${select(tx, life)} where i.instance_id = ${instanceId}`;
   return rows.map(toServer)[0];
 }
 
@@ -53,12 +54,12 @@ export async function readServer(
 export async function readKnown(
   db: Db,
   key: { vmid: number } | { instanceId: string },
-  lockAliveSince: Date,
+  life: LockLife,
 ): Promise<{ server: ServerRecord; agent: AgentAccess } | undefined> {
   const [row] = await single(db, (tx) => {
     const which = "vmid" in key ? tx`i.vmid = ${key.vmid}` : tx`i.instance_id = ${key.instanceId}`;
     return tx<(Row & { address: string; token: string })[]>`
-      with known as (${select(tx, lockAliveSince)} where ${which})
+      with known as (${select(tx, life)} where ${which})
       select known.*, c.agent_address as address, c.agent_token as token
       from known join container_instance c using (instance_id)`;
   });
@@ -68,15 +69,11 @@ export async function readKnown(
 }
 
 /** The servers of one account, by their numbers; in one round trip. */
-export async function readServersOf(
-  db: Db,
-  customerId: string,
-  lockAliveSince: Date,
-): Promise<ServerRecord[]> {
+export async function readServersOf(db: Db, customerId: string, life: LockLife): Promise<ServerRecord[]> {
   const rows = await single(
     db,
     (tx) => tx<Row[]>`
-      ${select(tx, lockAliveSince)} where i.customer_id = ${customerId} order by i.vmid`,
+      ${select(tx, life)} where i.customer_id = ${customerId} order by i.vmid`,
   );
   return rows.map(toServer);
 }

@@ -22,7 +22,7 @@ import { depsOf } from "../deps.ts";
 import { startParts } from "../parts.ts";
 import { alone, replicasOver } from "../live/replicas.ts";
 import { type Deps, serversService } from "../service.ts";
-import { claimReservation, insertInstance, onTouched, storeAccount } from "../store.ts";
+import { claimReservation, insertInstance, onTouched, storeAccount, touched } from "../store.ts";
 import { nobody } from "./agent.ts";
 
 const migrations = new URL("../migrations", import.meta.url).pathname;
@@ -208,6 +208,14 @@ export async function serversForTest(o: Options = {}) {
       await call("setHostDesired", { instanceId, ...lock, desired: "stopped" });
       await call("unlock", { instanceId, ...lock });
     },
+    /** Makes a lock's last sign of life `ms` milliseconds older than it is. */
+    age: (instanceId: string, ms: number) =>
+      query((tx) => {
+        touched(tx, instanceId);
+        return tx`
+          update operation_lock set heartbeat_at = heartbeat_at - ${ms} * interval '1 millisecond'
+          where instance_id = ${instanceId}`;
+      }),
     /** Billing said this of an account. */
     bills: (accountId: string, change: Partial<AccountState>) =>
       query((tx) => storeAccount(tx, accountState(accountId, { version: 2, ...change }))),

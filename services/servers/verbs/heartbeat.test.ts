@@ -1,9 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { manualClock } from "#shared/testing/clock.ts";
 import { serversForTest } from "../testing/servers.ts";
 
-const clock = manualClock();
-const servers = await serversForTest({ clock });
+const servers = await serversForTest();
 afterAll(() => servers[Symbol.asyncDispose]());
 
 describe("heartbeat", () => {
@@ -11,18 +9,20 @@ describe("heartbeat", () => {
     const { id, instanceId, owner } = await servers.open();
     const ask = { serverId: id, action: "backups.restore" };
     const { lock } = await servers.ask("authorize", ask);
+    const { operationStartedAt } = await servers.ask("getServer", { id }, owner);
+    expect(operationStartedAt).toBeString();
     const words = { type: "backups.restore", phase: "checkpoint", message: "Making a checkpoint" };
     for (let i = 0; i < 5; i++) {
-      await clock.advance(50_000);
+      await servers.age(instanceId, 50_000);
       expect(await servers.ask("heartbeat", { instanceId, ...lock, ...words })).toEqual({ held: true });
     }
     expect(await servers.ask("getServer", { id }, owner)).toMatchObject({
       operationInProgress: true,
       operationType: "backups.restore",
       operationMessage: "Making a checkpoint",
-      operationStartedAt: new Date(clock.now() - 250_000).toISOString(),
+      operationStartedAt,
     });
-    await clock.advance(60_000);
+    await servers.age(instanceId, 60_000);
     expect(await servers.ask("getServer", { id }, owner)).toMatchObject({
       operationInProgress: false,
       operationType: null,

@@ -7,6 +7,6 @@ import { beatLock } from "../store.ts";
 export const heartbeat = verb(
   servers,
   "heartbeat",
-)(({ db, clock }: Deps) => async ({ input }) => ({
-  held: await withTx(db, (tx) => beatLock(tx, { ...input, now: new Date(clock.now()) })),
+)(({ db }: Deps) => async ({ input }) => ({
+  held: await withTx(db, (tx) => beatLock(tx, input)),
 }));

@@ -1,7 +1,7 @@
 import { accountId, type Actor } from "#shared/contract/actor.ts";
 import { verb } from "#shared/contract/implement.ts";
 import { servers } from "../contract.ts";
-import { lockAliveSince, moment } from "../moment.ts";
+import { lockLife, moment } from "../moment.ts";
 import type { Deps } from "../service.ts";
 import { toRow } from "../shape.ts";
 import { readServersOf } from "../store.ts";
@@ -15,6 +15,6 @@ export const listServers = verb(
 export async function rowsOf(deps: Deps, actor: Actor) {
   const account = accountId(actor);
   if (account === undefined) return [];
-  const own = await readServersOf(deps.db, account, lockAliveSince(deps));
+  const own = await readServersOf(deps.db, account, lockLife(deps));
   return own.map((server) => toRow(server, deps.live.get(server.instanceId), moment(deps)));
 }

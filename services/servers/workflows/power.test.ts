@@ -37,15 +37,17 @@ const asks = async (from: typeof servers, route: "stopGame" | "restartGame", { i
 async function unasked(
   { instanceId, customerId, vmid }: Opened,
   action: PowerAction,
-  { begunAt = Date.now(), startedBefore = null }: { begunAt?: number; startedBefore?: string | null } = {},
+  { ageMs = 0, startedBefore = null }: { ageMs?: number; startedBefore?: string | null } = {},
 ) {
   const operationId = newId("srv");
   await dead.query(async (tx) => {
     const claim = { instanceId, operationId, type: `power.${action}`, life: lockLife(dead.deps) };
     const fence = await claimLock(tx, claim);
     if (fence === undefined) throw new Error("the lock is held");
-    const job = { instanceId, operationId, fence, action, startedBefore, begunAt };
+    const job = { instanceId, operationId, fence, action, startedBefore };
     await openPower(tx, { job, customerId, vmid, runAt: Date.now() });
+    await tx`
+      update operation set created_at = created_at - ${ageMs} * interval '1 millisecond' where id = ${operationId}`;
   });
   return operationId;
 }
@@ -240,14 +242,14 @@ describe("an operation whose process was killed", () => {
 
   test("and whose time is up: it fails, asked or not, and says so", async () => {
     const server = await dead.open();
-    expect(await settled(await unasked(server, "start", { begunAt: Date.now() - 200_000 }))).toMatchObject({
+    expect(await settled(await unasked(server, "start", { ageMs: 200_000 }))).toMatchObject({
       status: "failed",
       error: { code: "upstream.refused", retryable: true },
     });
     await using agent = stubAgent();
     agent.startsInto = "starting";
     const other = await dead.open({ agent: agent.access });
-    expect(await settled(await unasked(other, "restart", { begunAt: Date.now() - 200_000 }))).toMatchObject({
+    expect(await settled(await unasked(other, "restart", { ageMs: 200_000 }))).toMatchObject({
       status: "failed",
       error: {
         code: "servers.power_deadline",

@@ -4,10 +4,11 @@ import type { Tx } from "#shared/db/connect.ts";
 import type { Run } from "#shared/queue/fence.ts";
 import { readOperation } from "#shared/saga/operation.ts";
 import { isSuspended } from "../axes.ts";
+import { lockLife } from "../moment.ts";
 import * as power from "../power.ts";
 import type { Observation } from "../live/observation.ts";
 import type { Deps } from "../service.ts";
-import { beatLock, quietMs, readServer, readTargets, type ServerRecord, type Target } from "../store.ts";
+import { agesOf, beatLock, readServer, readTargets, type ServerRecord, type Target } from "../store.ts";
 import { ends, errorOf, judge, type Progress, waiting } from "./power-progress.ts";
 
 type Read = {
@@ -15,7 +16,8 @@ type Read = {
   server: ServerRecord | undefined;
   target: Target | undefined;
   held: boolean;
-  /** Milliseconds since the operation last moved on. */
+  /** Milliseconds since the operation was accepted, and since it last moved on. */
+  ageMs: number;
   quietMs: number;
 };
 
@@ -33,8 +35,8 @@ export const settlePower =
     await run.fenced(async (tx) => {
       if (progress.end === "succeeded") await power.succeedPower(tx, job);
       if (progress.end === "failed") await power.failPower(tx, job, progress.error);
-      if (progress.end === "accepted") await power.acceptPower(tx, job, deps.clock.now());
-      if (progress.end === "begun") await power.beginPower(tx, job, deps.clock.now());
+      if (progress.end === "accepted") await power.acceptPower(tx, job);
+      if (progress.end === "begun") await power.beginPower(tx, job);
     });
     if (progress.end !== "succeeded" && progress.end !== "failed")
       return { again: deps.config.POWER_POLL_MS };
@@ -43,17 +45,17 @@ export const settlePower =
     return undefined;
   };
 
-async function readAndBeat({ clock }: Deps, tx: Tx, job: power.PowerJob): Promise<Read | undefined> {
+async function readAndBeat(deps: Deps, tx: Tx, job: power.PowerJob): Promise<Read | undefined> {
   const found = await readOperation(tx, job.operationId);
   if (!found) return undefined;
   const { operation } = found;
   const { type, phase, message } = operation;
   return {
     operation,
-    server: await readServer(tx, job.instanceId, new Date(0)),
+    server: await readServer(tx, job.instanceId, lockLife(deps)),
     target: (await readTargets(tx, job.instanceId))[0],
-    held: await beatLock(tx, { ...job, type, phase, message, now: new Date(clock.now()) }),
-    quietMs: await quietMs(tx, job.operationId),
+    held: await beatLock(tx, { ...job, type, phase, message }),
+    ...(await agesOf(tx, job.operationId)),
   };
 }
 
@@ -65,7 +67,7 @@ async function look(deps: Deps, job: power.PowerJob, read: Read): Promise<Progre
   if (job.action !== "stop" && isSuspended(server))
     return ends("billing.gated", "The account was suspended meanwhile");
   const { clock, config, live } = deps;
-  const overdue = clock.now() - job.begunAt > config.POWER_DEADLINE_MS;
+  const overdue = read.ageMs > config.POWER_DEADLINE_MS;
   const requested = operation.phase === "requested";
   // A game that runs is not started twice, nor a stopped one stopped; it could be restarted twice, so that is looked at first.
   const halted = server.hostDesired === "stopped";

@@ -26,3 +26,17 @@ test.each(["start", "stop", "restart"] as const)(
     expect(operations).toHaveLength(0);
   },
 );
+
+test("who has been told that there is no answer has asked for nothing", async () => {
+  await using agent = stubAgent();
+  const { id, instanceId } = await servers.open({ agent: agent.access });
+  const operationId = newId("srv");
+  const facts = await servers.ask("authorizeAgent", { serverId: id, operationId, action: "power.stop" });
+  const late = requestPower(servers.deps, "stop", { server: facts, deadline: Date.now() });
+  expect(late).rejects.toMatchObject({ status: 504, code: "service.timeout" });
+  expect(agent.calls.get("/stop")).toBeUndefined();
+  const { instance } = await servers.ask("findInstance", { instanceId });
+  expect(instance).toMatchObject({ desired: "running", version: 1 });
+  const operations = await servers.query((tx) => tx`select from operation where id = ${operationId}`);
+  expect(operations).toHaveLength(0);
+});

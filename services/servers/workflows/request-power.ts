@@ -3,6 +3,7 @@ import type { Accepted } from "#shared/agent/contract.ts";
 import { AgentError, agentFault } from "#shared/agent/error.ts";
 import type { ServerFacts } from "#shared/contract/authority.ts";
 import type { Operation } from "#shared/contract/operation.ts";
+import { coreFault } from "#shared/fault/core.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import type { Tx } from "#shared/db/connect.ts";
 import { withTx } from "#shared/db/tx.ts";
@@ -40,9 +41,13 @@ export async function requestPower(
   const { clock, config, live } = deps;
   const startedBefore = live.get(instanceId)?.status?.started_at ?? null;
   const begunAt = clock.now();
-  const job: power.PowerJob = { instanceId, ...lock, action, startedBefore, begunAt };
+  const job: power.PowerJob = { instanceId, ...lock, action, startedBefore };
   const timeoutMs = Math.max(1, Math.min(config.POWER_CALL_MS, deadline - begunAt - reserveMs));
-  const opened = await open(deps, job, server, { runAt: begunAt + timeoutMs + reserveMs, hostStopped });
+  const opened = await open(deps, job, server, {
+    runAt: begunAt + timeoutMs + reserveMs,
+    deadline,
+    hostStopped,
+  });
   const { operation, before } = opened;
   if (operation.status !== "running") return operation;
   try {
@@ -60,26 +65,28 @@ type Opened = { operation: Operation; before: Desired };
 
 /** The wish and the operation; the latter has ended already where nothing can run. */
 function open(
-  { db }: Deps,
+  { db, clock }: Deps,
   job: power.PowerJob,
   { customerId, vmid }: ServerFacts,
-  { runAt, hostStopped }: Pick<PowerRequest, "hostStopped"> & { runAt: number },
+  { runAt, deadline, hostStopped }: Pick<PowerRequest, "deadline" | "hostStopped"> & { runAt: number },
 ): Promise<Opened> {
   return withTx(db, async (tx) => {
     const { desired: before, hostDesired } = await want(tx, job);
     const halted = hostDesired === "stopped";
     if (halted) hostStopped?.();
+    // Who has been told that there was no answer asks again, or does not want it any more.
+    if (clock.now() >= deadline) throw coreFault("service.timeout");
     await power.openPower(tx, { job, customerId, vmid, runAt });
     if (halted) await power.succeedPower(tx, job);
     return { before, operation: await power.powerOperation(tx, job) };
   });
 }
 
-function agreed({ db, clock }: Deps, job: power.PowerJob, answer: z.output<typeof Accepted>) {
+function agreed({ db }: Deps, job: power.PowerJob, answer: z.output<typeof Accepted>) {
   return withTx(db, async (tx) => {
     if (power.wasDone(job.action, answer)) await power.succeedPower(tx, job);
     else {
-      await power.acceptPower(tx, job, clock.now());
+      await power.acceptPower(tx, job);
       await enqueue(tx, { queue: power.powerQueue, key: job.operationId, payload: job });
     }
     return power.powerOperation(tx, job);

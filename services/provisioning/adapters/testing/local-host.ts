@@ -38,6 +38,7 @@ export function hostForTest(token = "the-token-of-the-test-host") {
       if (mishap === "denied") return told(met, problem(401, "auth.required"));
       if (mishap === "forbidden") return told(met, problem(403, "request.invalid"));
       if (mishap === "away") return told(met, problem(503, "host.stopping"));
+      if (mishap === "ended") return told(met, problem(502, "agent.ended"));
       if (mishap === "lost before") return told(met, new Response("?"));
       const answer = container
         ? agentAnswer(container.agent, behaviour, name, body)

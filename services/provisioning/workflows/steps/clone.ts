@@ -35,9 +35,9 @@ export const cloneContainer: CreationStep = {
 };
 
 /** An error after which there is no further try, once the clone has been tried for long enough. */
-function lastWord(c: CreationContext, error: unknown, since: Date): unknown {
+function lastWord(c: CreationContext, error: unknown, since: number): unknown {
   const { clock, settings } = c.deps;
-  if (clock.now() - since.getTime() < settings.cloneGiveUpMs) return error;
+  if (clock.now() - since < settings.cloneGiveUpMs) return error;
   const passing = error instanceof OutcomeUnknown || (error instanceof Fault && error.retryable);
   if (!passing) return error;
   const { code, message, details } = publicError(error);
@@ -108,16 +108,16 @@ async function removeOurs(c: CreationContext, vmid: number): Promise<void> {
 /** Looks for a slot that are made before a waiting creation lets other work have its place in the worker. */
 const looksPerTurn = 20;
 
-/** Waits for a slot; resolves with the time at which this operation first got it. */
-async function cloneSlot(c: CreationContext, holder: string): Promise<Date> {
+/** Waits for a slot; resolves with the time at which this operation first got it, in milliseconds since the epoch. */
+async function cloneSlot(c: CreationContext, holder: string): Promise<number> {
   const { operationId, deps } = c;
   const { db, clock, driver, settings } = deps;
   const { clonesPerStorage: slots, cloneLeaseMs: leaseMs, pollMs } = settings;
   const slot = { operationId, holder, storage: driver.storage, slots, leaseMs };
   const title = "Waiting for other servers to be cloned";
   for (let looks = 0; looks < looksPerTurn; looks++) {
-    const taken = await withTx(db, (tx) => takeCloneSlot(tx, { ...slot, now: clock.now() }));
-    if (taken) return taken;
+    const heldMs = await withTx(db, (tx) => takeCloneSlot(tx, slot));
+    if (heldMs !== undefined) return clock.now() - heldMs;
     if (looks === 0) await c.progress(title);
     await clock.sleep(pollMs, c.signal);
     c.signal.throwIfAborted();

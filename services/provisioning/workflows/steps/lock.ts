@@ -77,13 +77,14 @@ async function beat(c: Context<Locked>, { phase, message }: { phase: string; mes
   });
 }
 
-const words = { phase: "hold-lock", message: "Waiting to begin" };
+/** What a server's status shows of work that was accepted and has not begun. */
+export const waiting = { phase: "hold-lock", message: "Waiting to begin" };
 
 /** The first step: the lock, taken when the work was accepted, is still there. Undone, it is given back. */
 export const holdLock: Step<WorkflowDeps, Locked> = {
   name: "hold-lock",
   title: "Reserving the server for this operation",
-  do: (c) => beat(c, words),
+  do: (c) => beat(c, waiting),
   undo: (c) => unlock(c),
 };
 
