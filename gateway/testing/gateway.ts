@@ -160,13 +160,17 @@ export async function gatewayForTest(o: FrontOptions = {}) {
     clock,
     lines,
     /** An answer to a client that writes no header but these; a body that is no text goes as JSON. */
-    send: (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
-      fetch(`http://127.0.0.1:${port}${path}`, {
+    send: async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
         method,
         redirect: "manual",
         headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
-      }),
+      });
+      // Read to its end, so that no test that looks at the head alone leaves a connection half used.
+      const bytes = answer.body && (await answer.arrayBuffer());
+      return new Response(bytes, { status: answer.status, headers: answer.headers });
+    },
     [Symbol.asyncDispose]: async () => {
       await app.server?.stop(true);
       await file.stop(true);
