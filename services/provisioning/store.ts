@@ -2,7 +2,7 @@ import type { AccountState } from "#services/billing/contract.ts";
 import type { Tx } from "#shared/db/connect.ts";
 import type { Deletion } from "./workflows/deletion.ts";
 import { lockedQueue } from "./workflows/deps.ts";
-import type { Locked } from "./workflows/steps/lock.ts";
+import { type Locked, waiting } from "./workflows/steps/lock.ts";
 
 /** Keeps what billing said, unless something newer is known. */
 export async function saveAccount(tx: Tx, state: AccountState): Promise<void> {
@@ -144,16 +144,28 @@ export async function readDeletion(
   return row && { ...row.state, answered: row.answered };
 }
 
-/** The locks of operations that were accepted and have not begun; those accepted first come first. */
-export async function readWaiting(tx: Tx): Promise<(Locked & { operationId: string })[]> {
-  const rows = await tx<{ operationId: string; state: Locked }[]>`
-    select o.id as operation_id, s.state from job j
-    join operation o on o.id = j.key and o.status = 'queued' join saga s on s.operation_id = o.id
-    where j.queue = ${lockedQueue} order by o.created_at limit 500`;
-  return rows.map(({ operationId, state: { instanceId, fence, type } }) => ({
-    operationId,
+/** The lock of an operation that nobody works on, and what there is to say of it. */
+export type Waiting = Locked & { operationId: string; phase: string; message: string };
+
+/**
+ * Up to `limit` locks of operations that wait for a worker, by id from `after` on: of those that have not begun, and of
+ * those that were given back or put off. A job that is dead keeps no lock.
+ */
+export async function readWaiting(
+  tx: Tx,
+  { after, limit }: { after: string; limit: number },
+): Promise<Waiting[]> {
+  const rows = await tx<(Omit<Waiting, keyof Locked> & { begun: boolean; state: Locked })[]>`
+    select o.id as operation_id, o.phase, o.message, o.status <> 'queued' as begun, s.state
+    from operation o join saga s on s.operation_id = o.id join job j on j.queue = ${lockedQueue} and j.key = o.id
+    where o.finished_at is null and o.id > ${after} and j.died_at is null
+      and (o.status = 'queued' or j.lease_until is null or j.lease_until < now())
+    order by o.id limit ${limit}`;
+  return rows.map(({ begun, state: { instanceId, fence, type }, ...row }) => ({
+    operationId: row.operationId,
     instanceId,
     fence,
     type,
+    ...(begun ? { phase: row.phase, message: row.message } : waiting),
   }));
 }

@@ -51,7 +51,8 @@ export const internalRoutes = {
       ...held,
       /** Type of the operation, as the status shows it: `host.stop`, `server.delete` … */
       type: z.string(),
-      phase: z.string().nullable(),
+      /** Never missing: a lock without one counts as that of an operation that has not begun, and expires sooner. */
+      phase: z.string(),
       message: z.string().nullable(),
     }),
     reply: z.object({ held: z.boolean() }),

@@ -1,10 +1,13 @@
 import { afterAll, expect, test } from "bun:test";
 import { newId } from "#shared/ids/ids.ts";
+import { wrap } from "#shared/telemetry/log.ts";
 import { reconcileServer } from "./reconcile.ts";
 import { type StubAgent, stubAgent } from "./testing/agent.ts";
 import { serversForTest } from "./testing/servers.ts";
 
-const servers = await serversForTest();
+const lines: object[] = [];
+const log = wrap((level, fields, message) => void lines.push({ level, ...fields, message }), {});
+const servers = await serversForTest({ log });
 afterAll(() => servers[Symbol.asyncDispose]());
 
 /** A server whose game runs; `look` is one look of the reconciler, and what the server's row says of an operation then. */
@@ -41,6 +44,8 @@ test("a suspension does not wait for another service's operation, whose host may
   const { again, ...row } = await look();
   expect({ again: Number(again?.again), ...row }).toEqual({ again: AGENT_POLL_MS, ...untouched });
   expect(agent.calls.get("/stop")).toBe(1);
+  const message = "the game of a suspended account is stopped beside another operation";
+  expect(lines).toContainEqual({ level: "info", instanceId, message });
   Object.assign(agent.says, { state: "idle", ready: false });
   expect(await look()).toEqual({ again: undefined, ...untouched });
   expect(agent.calls.get("/stop")).toBe(1);

@@ -72,6 +72,7 @@ async function stopBeside(
 ): Promise<{ again: number }> {
   try {
     await agent(access, config.AGENT_CALL_MS).stop();
+    log.info({ instanceId }, "the game of a suspended account is stopped beside another operation");
   } catch (err) {
     if (!(err instanceof AgentError)) throw err;
     log.warn({ err, instanceId }, "the game of a suspended account was not stopped yet");

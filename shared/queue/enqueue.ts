@@ -53,6 +53,8 @@ class Asking {
   private readonly payloads: string;
   private readonly hands = new Map<string, Hand>();
   private begun = 0;
+  /** Its transaction has ended. */
+  private over = false;
 
   constructor(db: Db, queue: string, jobs: readonly Enqueued[]) {
     this.db = db;
@@ -98,6 +100,8 @@ class Asking {
 
   /** Whether a hand is kept for the job. All hands of one statement are one worker's. */
   private take(key: string): boolean {
+    // A function that goes on after its time was up: nobody would give the hand back.
+    if (this.over) return false;
     // Kept from an attempt before that ended in a deadlock.
     if (this.hands.has(key)) return true;
     const hand = freeHand(this.db, this.queue, key);
@@ -113,6 +117,7 @@ class Asking {
 
   /** Begins what was written as a worker's own; a row that was there before goes its own way. */
   end(end: TxEnd): void {
+    this.over = true;
     const began = end === "committed" && this.hands.size > 0;
     const payloads = began ? this.asRead() : new Map<string, Job["payload"]>();
     for (const { id, key, fence, fresh } of began ? this.written : []) {
@@ -124,6 +129,8 @@ class Asking {
       hand.begin({ id, queue: this.queue, key, payload, attempt: 1, fence });
     }
     for (const hand of this.hands.values()) hand.drop(end === "unknown");
+    // Whoever looked meanwhile passed over the waiting jobs that were to be joined here, and were locked.
+    if (end !== "committed") wakeLocally(this.queue);
   }
 
   /** The payloads by key, as they would be read: what JSON cannot hold is not in the row either. */

@@ -240,3 +240,18 @@ test("a worker that is not hungry takes nothing, but learns that what ended brou
   expect((await next({ hungry: true })).claimed).toMatchObject([{ key: "a", attempt: 1 }]);
   expect(await next({ outcomes: [done] })).toMatchObject({ settled: [], kept: false });
 });
+
+test("what asks in a transaction that is over keeps no hand", async () => {
+  await using q = await queueForTest();
+  q.worker(async () => {}, { concurrency: 1 });
+  await until(() => q.clock.sleepers() === 2);
+  const over = Promise.withResolvers<void>();
+  const late = await withTx(q.db, async (tx) => ({
+    asked: over.promise.then(() => enqueue(tx, { queue: "jobs", key: "a" })),
+  }));
+  over.resolve();
+  expect(await late.asked.catch((error: unknown) => error)).toBeInstanceOf(Error);
+  const hand = freeHand(q.db, "jobs", "b");
+  expect(hand).toBeDefined();
+  hand?.drop(false);
+});

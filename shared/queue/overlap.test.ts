@@ -224,3 +224,18 @@ async function waiting(q: QueueFixture): Promise<number> {
     )
   ).length;
 }
+
+test("a waiting job that was to be joined in a transaction that is rolled back waits no longer for that", async () => {
+  await using q = await queueForTest();
+  const begun = runs();
+  await q.askSilently("a");
+  const joining = withTx(q.db, async (tx) => {
+    await enqueue(tx, { queue: "jobs", key: "a" });
+    q.worker(async (run) => begun.began(run));
+    // It has looked, and could not take what is locked here.
+    await until(() => q.clock.sleepers() === 2);
+    throw new Error("taken back");
+  });
+  expect(await joining.catch((error: unknown) => String(error))).toBe("Error: taken back");
+  expect((await begun.next()).job.key).toBe("a");
+});

@@ -45,9 +45,9 @@ export type Turn = {
 
 /**
  * One statement: writes how runs ended; a `hungry` worker takes up to `limit` jobs with it and is told when the next one
- * falls due (milliseconds since the epoch) if no more could be taken. Rows that another transaction has locked are neither
- * settled nor taken. `claimed` is null when it did not look, `more` says that other jobs are due, `kept` that what ended
- * brought work.
+ * falls due (milliseconds since the epoch) if there is no more to take. Rows that another transaction has locked are neither
+ * settled nor taken. `claimed` is null when it did not look, `more` says that it took `limit` and there is more to take,
+ * `kept` that what ended brought work.
  */
 export function turn(tx: Tx, o: Claim & { outcomes: Outcome[]; hungry: boolean }): Statement<Turn[]> {
   const { keys, fences, others } = given(o.outcomes);

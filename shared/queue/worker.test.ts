@@ -163,6 +163,19 @@ test("when the wake is lost, the sweep finds the work", async () => {
   expect((await begun.next()).job.key).toBe("a");
 });
 
+test("a clock that is put back keeps no worker from looking", async () => {
+  await using q = await queueForTest();
+  const begun = runs();
+  let backMs = 0;
+  const clock = { ...q.clock, now: () => q.clock.now() - backMs };
+  q.worker(async (run) => begun.began(run), { clock, sweepMs: 1000 });
+  await until(() => q.clock.sleepers() === 2);
+  await q.askSilently("a");
+  backMs = 3_600_000;
+  await q.clock.advance(1000);
+  expect((await begun.next()).job.key).toBe("a");
+});
+
 test("work is announced on the bus, and an announcement wakes the worker", async () => {
   await using q = await queueForTest();
   const begun = runs();

@@ -126,7 +126,7 @@ class QueueWorker implements Worker {
   }
 
   private async work(): Promise<void> {
-    const { queue, clock, log, gatherMs = 2 } = this.o;
+    const { queue, clock, log, sweepMs, gatherMs = 2 } = this.o;
     for (let failures = 0; !this.stopping.signal.aborted;) {
       this.pause = new AbortController();
       this.called = new AbortController();
@@ -138,7 +138,9 @@ class QueueWorker implements Worker {
         await clock.sleep(this.restMs(), this.pause.signal);
         // While more is asked for here, ends wait for those of the next jobs, so that one commit is for many.
         if (this.kept.size > 0 && !this.hungry) await clock.sleep(gatherMs, this.called.signal);
-        if (clock.now() >= this.lookAt) this.hungry = this.crowded = true;
+        // A clock that was put back puts no look off.
+        const leftMs = this.lookAt - clock.now();
+        if (leftMs <= 0 || leftMs > sweepMs) this.hungry = this.crowded = true;
       } catch (error) {
         // Said once: an outage would otherwise fill the log.
         if (failures++ === 0) log.error({ err: error, queue }, "the queue cannot be reached; trying again");
@@ -151,7 +153,7 @@ class QueueWorker implements Worker {
   /** How long to rest if nobody calls. A worker whose hands are full is called by whatever ends. */
   private restMs(): number {
     if (this.ready.length > 0) return patienceMs;
-    return this.hungry ? this.o.sweepMs : this.lookAt - this.o.clock.now();
+    return this.hungry ? this.o.sweepMs : Math.min(this.o.sweepMs, this.lookAt - this.o.clock.now());
   }
 
   /** Settles, claims, starts. */

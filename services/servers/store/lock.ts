@@ -59,7 +59,7 @@ export async function readLock(tx: Tx, instanceId: string): Promise<LockRecord |
 /** Keeps the lock and says what is being done under it; false when it is not held under this fence any more. */
 export async function beatLock(
   tx: Tx,
-  o: Held & { type: string; phase: string | null; message: string | null },
+  o: Held & { type: string; phase: string; message: string | null },
 ): Promise<boolean> {
   const rows = await tx`
     update operation_lock set

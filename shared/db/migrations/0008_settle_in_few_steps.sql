@@ -1,6 +1,7 @@
 -- Most of what ends has ended well, and nobody wants it again: such rows are locked and deleted in two short statements.
 -- What is left of `done_keys` then, and whatever else ended, is for job_settle; so is the first end of each second, which
--- notes the queue's progress. `more` says that jobs are due which there was no room for.
+-- notes the queue's progress. `more` says that a worker took as many jobs as it has hands and that others are due, among
+-- them those whose lease ran out; where there are none it is told when the next one falls due, however many it took.
 drop function job_turn;
 create function job_turn(
   of_queue text, by_holder text, done_keys text[], done_fences bigint[], others jsonb, hungry boolean, most int,
@@ -32,15 +33,15 @@ begin
   more := false;
   if hungry and most > 0 then
     claimed := job_claim(of_queue, by_holder, most, except_keys, doubtful, at_time, until, max_attempts);
-    if json_array_length(claimed) < most then
+    more := json_array_length(claimed) = most and exists (
+      select from job
+      where queue = of_queue and died_at is null and due_at <= greatest(at_time, now())
+        and (lease_until is null or lease_until <= at_time and not (except_keys ? key))
+    );
+    if not more then
       select extract(epoch from due_at) * 1000 into next_due from job
         where queue = of_queue and died_at is null and lease_until is null and due_at > greatest(at_time, now())
         order by due_at limit 1;
-    else
-      more := exists (
-        select from job
-        where queue = of_queue and died_at is null and lease_until is null and due_at <= greatest(at_time, now())
-      );
     end if;
   end if;
 end $$;
