@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import type { Actor } from "#shared/contract/actor.ts";
 import { Fault } from "#shared/fault/fault.ts";
 import { account } from "#shared/testing/call.ts";
 import { manualClock, type ManualClock } from "#shared/testing/clock.ts";
@@ -143,9 +144,10 @@ describe("what a signed-in account changes", () => {
     id: string,
     route: Parameters<typeof exchangeForTest>[0] = "updateMe",
     address = "192.0.2.1",
+    actor: Actor = account(id),
   ) => {
     const x = exchangeForTest(route);
-    Object.assign(x, { actor: account(id), address });
+    Object.assign(x, { actor, address });
     return (async () => stage(x))().then(
       () => 200,
       (fault: Fault) => fault.status,
@@ -161,6 +163,20 @@ describe("what a signed-in account changes", () => {
     await clock.advance(100);
     expect(await change("acc_1")).toBe(200);
     expect(await change("acc_1")).toBe(429);
+  });
+
+  test("with its keys, all together, does not keep it from changing things itself, such as revoking a key", async () => {
+    const withKey = (key: number) =>
+      change("acc_1", "updateMe", "192.0.2.1", {
+        kind: "account",
+        id: "acc_1",
+        role: "customer",
+        via: `key_${key}`,
+        scopes: [],
+      });
+    for (let i = 0; i < 600; i++) expect(await withKey(i % 9)).toBe(200);
+    expect(await withKey(9)).toBe(429);
+    expect(await change("acc_1", "revokeKey")).toBe(200);
   });
 });
 

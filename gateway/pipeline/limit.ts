@@ -25,7 +25,8 @@ const successes = 6;
  * together cannot keep its owner out of the place where he works.
  *
  * `changes` is for whatever a signed-in account changes, anywhere: each leaves a line in the audit log, and work for
- * others. It is the account's own, so that no key or address of it adds to it.
+ * others. No session, key or address of the account adds to it, but its keys have one count and its sessions another:
+ * a program that runs wild, or a key that was stolen, must not keep the owner from revoking that key.
  */
 export function limited(
   limits: Limits,
@@ -39,11 +40,11 @@ export function limited(
       byAccount: perAccount && buckets({ rate: perAccount, ...o }),
     });
   const familiar = recent(o.maxKeys);
-  const changesOf = buckets({ rate: changes, ...o });
+  const changesOf = { sessions: buckets({ rate: changes, ...o }), keys: buckets({ rate: changes, ...o }) };
   return (x) => {
     const { actor, route } = x;
     if (isChange(route.policy) && actor.kind === "account")
-      admit(x, changesOf.take(actor.id), "account", "change");
+      admit(x, changesOf[actor.scopes ? "keys" : "sessions"].take(actor.id), "account", "change");
     const { limit } = x.route.policy;
     const limiter = limit && limiters.get(limit);
     if (!limiter) return;

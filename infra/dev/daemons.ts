@@ -33,7 +33,8 @@ export function databasePart(o: StackOptions, users: readonly string[]): Part {
   const given = settings.databaseUrl;
   return started(o, "postgres", given ? undefined : keeper, async (served) => {
     const url = given ?? `postgres://${superuser}:${secrets.postgres}@127.0.0.1:${served?.port}/postgres`;
-    await ensureRoles(url, roles);
+    const prepared = ensureRoles(url, roles);
+    await (given ? blaming("DATABASE_URL", "an administrator's connection is needed", prepared) : prepared);
     return url;
   });
 }
@@ -56,9 +57,11 @@ export function busPart(o: StackOptions): Part {
   const given = settings.natsUrl;
   return started(o, "nats", given ? undefined : keeper, async (served) => {
     // A server of somebody else knows our users only if it includes this file.
-    if (given) writeFileSync(join(settings.home, "nats-users.conf"), config, { mode: 0o600 });
+    const users = join(settings.home, "nats-users.conf");
+    if (given) writeFileSync(users, config, { mode: 0o600 });
     const url = given ?? `nats://127.0.0.1:${served?.port}`;
-    await prepare(url);
+    const prepared = prepare(url);
+    await (given ? blaming("NATS_URL", `its configuration must include ${users}`, prepared) : prepared);
     return url;
   });
 }
@@ -85,6 +88,21 @@ export function hostPart(o: StackOptions): Part | undefined {
     stop: () => stopLocalHost(options, o.timing.stop.host),
   });
   return started(o, spec.name, keeper, (served) => Promise.resolve(`http://127.0.0.1:${served?.port}`));
+}
+
+/** What a server of somebody else refuses is told by the setting that names it, whose value may hold a password. */
+async function blaming(setting: string, need: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (cause) {
+    throw new Error(`what ${setting} names cannot be used (${reasonOf(cause)}); ${need}.`, { cause });
+  }
+}
+
+/** The words at the bottom of an error: those above only say that something is away. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : reasonOf(error.cause);
 }
 
 function keeperOf<D extends Served>(

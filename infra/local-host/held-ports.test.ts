@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "bun:test";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { agentClient } from "#shared/agent/client.ts";
 import { chooseFreePorts } from "./ports.ts";
@@ -94,11 +95,51 @@ test("a container whose port was taken while its host was away gets another, whi
   expect(await host.output()).toContain("a stranger has the port of a container's agent");
 });
 
+test("an agent that shares its port with nobody is adopted, not called a stranger, and its port is kept after it", async () => {
+  const container = await host.client.run(5001);
+  const { pid } = await ask(container, "/self");
+  await host.end("SIGKILL");
+  await tell(container, "/unshare");
+  await start({ LOG_LEVEL: "warn" });
+  expect(await host.client.find(5001)).toEqual(container);
+  expect((await ask(container, "/self")).pid).toBe(pid);
+  await host.client.stop(5001);
+  expect(await host.client.start(5001)).toEqual(container);
+  await expectKept(container);
+  await host.end("SIGTERM");
+  const output = await host.output();
+  expect(output).toContain("an agent keeps its port to itself while it lives");
+  expect(output).not.toContain("a stranger has the port");
+});
+
 test("the port of a removed container is free again", async () => {
   const { agentPort } = await host.client.make(5001);
   await host.client.remove(5001);
   expect(await attempt(agentPort, uidOf(5002) ?? 0)).toBe("open");
 });
+
+test("connections that end on a port, of an agent that did not share it, do not keep it from its container", async () => {
+  const [port = 0] = await chooseFreePorts(1, { from: 20_000, to: 31_999 }, new Set());
+  await leaveEndOn(port);
+  const ports = heldPorts();
+  const agent = isRoot ? usersOf(205_001, "/srv/5001").agent : undefined;
+  expect(ports.hold(1, port, agent)).toBe(true);
+  if (isRoot)
+    expect([await attempt(port, uidOf(5001) ?? 0), await attempt(port, agent ?? 0)]).toEqual([
+      "closed",
+      "open",
+    ]);
+  ports.releaseAll();
+});
+
+/** Serves one connection on `port` and is the first to end it: the kernel remembers its end there for a minute. */
+async function leaveEndOn(port: number): Promise<void> {
+  const server = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen({ port, host: "127.0.0.1" }, resolve));
+  const client = connect({ port, host: "127.0.0.1" }).resume();
+  await new Promise((resolve) => client.once("close", resolve));
+  await new Promise((resolve) => server.close(resolve));
+}
 
 test("a port is held once for a container, its new one in place of the old, until it is released", async () => {
   const [one = 0, two = 0] = await chooseFreePorts(2, { from: 20_000, to: 31_999 }, new Set());

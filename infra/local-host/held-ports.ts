@@ -21,6 +21,7 @@ const inet = 2;
 const stream = 1;
 const closeOnExec = 0o2000000;
 const socketLevel = 1;
+const reuseAddress = 2;
 const reusePort = 15;
 
 export function heldPorts(): HeldPorts {
@@ -32,21 +33,36 @@ export function heldPorts(): HeldPorts {
   const held = new Map<number, { port: number; socket: number }>();
 
   /** A bound socket that does not listen; undefined when the port is taken. */
-  const bound = (port: number, user: number | undefined): number | undefined => {
+  const bound = (port: number, user: number | undefined, options: readonly number[]): number | undefined => {
     const socket = libc.socket(inet, stream | closeOnExec, 0);
     if (socket < 0) throw new Error("there is no socket left to hold a port with");
     let isBound = false;
     try {
       if (user !== undefined) fchownSync(socket, user, user);
       const yes = new Int32Array([1]);
-      if (libc.setsockopt(socket, socketLevel, reusePort, yes, yes.byteLength) !== 0)
-        throw new Error("the kernel does not let an agent bind its port beside the host");
+      for (const option of options)
+        if (libc.setsockopt(socket, socketLevel, option, yes, yes.byteLength) !== 0)
+          throw new Error("the kernel does not let an agent bind its port beside the host");
       const address = loopback(port);
       isBound = libc.bind(socket, address, address.byteLength) === 0;
     } finally {
       if (!isBound) closeSync(socket);
     }
     return isBound ? socket : undefined;
+  };
+
+  /**
+   * The same, also where the port only has connections that are ending, of an agent that did not share it: for a minute
+   * they keep it from all that do not say SO_REUSEADDR. The socket that says so opens the way for another of its user and
+   * is closed, as it would let strangers in too; one that came in between cannot listen.
+   */
+  const boundInspiteOfEnds = (port: number, user: number | undefined): number | undefined => {
+    const opener = bound(port, user, [reuseAddress, reusePort]);
+    try {
+      return opener === undefined ? undefined : bound(port, user, [reusePort]);
+    } finally {
+      if (opener !== undefined) closeSync(opener);
+    }
   };
 
   const release = (vmid: number) => {
@@ -57,7 +73,7 @@ export function heldPorts(): HeldPorts {
   return {
     hold(vmid, port, user) {
       if (held.get(vmid)?.port === port) return true;
-      const socket = bound(port, user);
+      const socket = bound(port, user, [reusePort]) ?? boundInspiteOfEnds(port, user);
       if (socket === undefined) return false;
       release(vmid);
       held.set(vmid, { port, socket });

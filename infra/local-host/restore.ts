@@ -16,15 +16,17 @@ export async function restore(d: HostDeps): Promise<number[]> {
     d.log.info({ vmid }, "an interrupted removal is finished");
   }
   // All of them before the first workload runs that could take one.
-  for (const { vmid, agentPort } of records)
-    if (!holdAgentPort(d, vmid, agentPort))
-      d.log.error({ vmid, port: agentPort }, "a stranger has the port of a container's agent");
+  const held = new Map(records.map(({ vmid, agentPort }) => [vmid, holdAgentPort(d, vmid, agentPort)]));
   for (const record of records) {
+    const { vmid, agentPort: port } = record;
     const machine: Machine = { record, agent: undefined, watch: undefined };
-    d.machines.set(record.vmid, machine);
+    d.machines.set(vmid, machine);
     const adopted = adopt(d, machine);
+    if (!held.get(vmid) && adopted)
+      d.log.warn({ vmid, port }, "an agent keeps its port to itself while it lives");
+    else if (!held.get(vmid)) d.log.error({ vmid, port }, "a stranger has the port of a container's agent");
     if (record.wanted === "running") watch(d, machine);
-    else if (adopted) await d.lock(record.vmid, () => terminate(d, machine, d.stopTimeoutMs));
+    else if (adopted) await d.lock(vmid, () => terminate(d, machine, d.stopTimeoutMs));
   }
   return unreadable;
 }

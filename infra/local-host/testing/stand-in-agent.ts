@@ -19,6 +19,12 @@ const routes: Record<string, () => Response> = {
     return Response.json({ pid: process.pid, ...users, cwd: process.cwd(), env: process.env, root });
   },
   "/die": () => process.kill(process.pid, "SIGKILL") && health(),
+  /** From here on it shares its port with nobody, as an agent that was made before ports were held. */
+  "/unshare": () => {
+    void server.stop();
+    server = serve(false);
+    return health();
+  },
   "/game": () => {
     // A game: our own executable, a session of its own, no environment of ours.
     const code = "setInterval(() => {}, 1000)";
@@ -32,16 +38,16 @@ const routes: Record<string, () => Response> = {
   },
 };
 
-asRealUser(() =>
+const serve = (reusePort: boolean) =>
   Bun.serve({
     hostname: process.env["AGENT_BIND"] ?? "",
     port: Number(process.env["AGENT_PORT"]),
-    reusePort: process.env["AGENT_PORT_HELD"] === "1",
+    reusePort,
     fetch(request) {
       const { pathname } = new URL(request.url);
       if (pathname !== "/health" && request.headers.get("authorization") !== `Bearer ${token}`)
         return new Response(null, { status: 401 });
       return routes[pathname]?.() ?? new Response(null, { status: 404 });
     },
-  }),
-);
+  });
+let server = asRealUser(() => serve(process.env["AGENT_PORT_HELD"] === "1"));
