@@ -209,6 +209,21 @@ describe("from start to end", () => {
     expect(running()).toEqual([]);
   });
 
+  test.each([
+    ["DATABASE_URL", "ECONNREFUSED 127.0.0.1:1); an administrator's connection is needed"],
+    ["NATS_URL", "Authorization Violation); its configuration must include /"],
+  ])("what %s names and cannot be used is told by that name, with no password", async (setting, sentence) => {
+    const launcher = home.start({
+      [setting]: "postgres://admin:s3cret@127.0.0.1:1/x",
+      BEHAVIOUR: "bus-refuses",
+    });
+    await launcher.printed(new RegExp(`The start failed: what ${setting} names cannot be used`));
+    expect(await launcher.exited).toBe(1);
+    expect(launcher.output()).toContain(sentence);
+    expect(launcher.output()).not.toContain("s3cret");
+    expect(running()).toEqual([]);
+  });
+
   test("two stacks with different homes and ports run side by side", async () => {
     await using other = await homeForTest();
     const launchers = [home.start(), other.start()];
@@ -241,21 +256,6 @@ test("a given Postgres and NATS are used, and neither is started nor stopped", a
   expect(readProcess(given.pid)).toBeDefined();
   expect(readProcess(nats.pid)).toBeDefined();
   await stopPostgres(dir);
-});
-
-test.each([
-  ["DATABASE_URL", "ECONNREFUSED 127.0.0.1:1); an administrator's connection is needed"],
-  ["NATS_URL", "Authorization Violation); its configuration must include /"],
-])("what %s names and cannot be used is told by that name, with no password", async (setting, sentence) => {
-  const launcher = home.start({
-    [setting]: "postgres://admin:s3cret@127.0.0.1:1/x",
-    BEHAVIOUR: "bus-refuses",
-  });
-  await launcher.printed(new RegExp(`The start failed: what ${setting} names cannot be used`));
-  expect(await launcher.exited).toBe(1);
-  expect(launcher.output()).toContain(sentence);
-  expect(launcher.output()).not.toContain("s3cret");
-  expect(running()).toEqual([]);
 });
 
 test("a taken port is told before anything is started", async () => {
